@@ -104,7 +104,7 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 		{name: "merge explanations", in: merge(task.Explanation, 2), activity: mergeOf},
 		{name: "plan", in: anew, activity: func(a *activities.Activities) any { return a.PlanDistillation }},
 		{
-			name: "distill", in: activities.DistillShardInput{DistillInput: anew, Plan: plan.Artifact, Shard: 1},
+			name: "distill", in: activities.DistillShardInput{DistillInput: anew, Plan: plan.Of(1), Shard: 1},
 			activity: func(a *activities.Activities) any { return a.DistillShard },
 			tolerant: true, // rows are stored with the next ones
 		},

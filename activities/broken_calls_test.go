@@ -157,7 +157,7 @@ func (s *inboxEnv) record() registry.RunRecord {
 	in.Dataset = must[storage.Ref](s, s.Import, activities.ImportInput{Data: in.Spec.Data, Seed: 1})
 	distill := s.distillation(in.Dataset)
 	plan := must[activities.DistillPlan](s, s.PlanDistillation, distill)
-	must[any](s, s.DistillShard, activities.DistillShardInput{DistillInput: distill, Plan: plan.Artifact, Shard: 1})
+	must[any](s, s.DistillShard, activities.DistillShardInput{DistillInput: distill, Plan: plan.Of(1), Shard: 1})
 	in.Rationales = must[storage.Ref](s, s.MergeRationales, distill)
 	in.Preprocessed = must[storage.Ref](s, s.Preprocess, activities.PreprocessInput{
 		Dataset: in.Dataset, Rationales: in.Rationales, Negatives: 2, Seed: 1,

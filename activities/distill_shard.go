@@ -19,6 +19,7 @@ import (
 // DistillShardInput names a shard of a plan.
 type DistillShardInput struct {
 	DistillInput
+	// Plan is the part of the plan that has the shard.
 	Plan storage.Ref `json:"plan"`
 	// Shard is the shard's number, from 1.
 	Shard int `json:"shard"`

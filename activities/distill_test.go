@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,7 +105,7 @@ func TestNoRationaleIsAskedTwice(t *testing.T) {
 			got, err := run[activities.DistillShardResult](
 				s,
 				s.DistillShard,
-				activities.DistillShardInput{DistillInput: in, Plan: plan.Artifact, Shard: shard + 1},
+				activities.DistillShardInput{DistillInput: in, Plan: plan.Of(shard + 1), Shard: shard + 1},
 			)
 			if err != nil {
 				t.Fatal(err)
@@ -131,8 +132,38 @@ func TestNoRationaleIsAskedTwice(t *testing.T) {
 	s.gathersRationales(in)
 	in.Nonce = "nonce"
 	if fresh, err := run[activities.DistillPlan](s, s.PlanDistillation, in); err != nil || fresh.Found != 0 ||
-		fresh.Artifact != plan.Artifact {
+		!slices.Equal(fresh.Parts, plan.Parts) {
 		t.Errorf("asked anew: %+v, %v", fresh, err)
+	}
+}
+
+// TestShardsReadTheirPartOfThePlan has 250 shards in three parts. No part lists the files of
+// another one.
+func TestShardsReadTheirPartOfThePlan(t *testing.T) {
+	s := newInboxEnv(t)
+	s.Teachers = &scripted{asked: 1}
+	settings := spec.Default().Teacher
+	settings.Model, settings.MaxReviews, settings.ShardRows = "hf:x", 250, 1
+	in := activities.DistillInput{Dataset: s.undistilled(), Teacher: settings, Weights: "weights"}
+	plan, err := run[activities.DistillPlan](s, s.PlanDistillation, in)
+	if err != nil || plan.Shards != 250 || len(plan.Parts) != 3 {
+		t.Fatalf("planned %+v, %v", plan, err)
+	}
+	for i, want := range []int{100, 100, 50} {
+		part, err := s.Bucket.Artifact(t.Context(), plan.Parts[i])
+		if err != nil || len(part.Files) != want {
+			t.Errorf("part %d: %d files, %v, want %d", i, len(part.Files), err, want)
+		}
+	}
+	for _, shard := range []int{1, 100, 101, 250} {
+		in := activities.DistillShardInput{DistillInput: in, Plan: plan.Of(shard), Shard: shard}
+		if got, err := run[activities.DistillShardResult](s, s.DistillShard, in); err != nil || got.Rows != 1 {
+			t.Errorf("shard %d: %+v, %v", shard, got, err)
+		}
+	}
+	earlier := activities.DistillPlan{Artifact: storage.Ref{Digest: "all"}}
+	if earlier.Of(250) != earlier.Artifact {
+		t.Error("a plan of an earlier version has all shards in one artifact")
 	}
 }
 

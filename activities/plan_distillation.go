@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -20,16 +21,31 @@ type DistillPlan struct {
 	// Parsed and Quarantined count the Found rows.
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
-	// Shards is the number of shards of the missing rows, all in one artifact.
-	Shards   int         `json:"shards"`
-	Artifact storage.Ref `json:"artifact"`
+	// Shards is the number of shards of the missing rows, and Parts are artifacts of partShards
+	// shards each, in order: the list of all files would be read by each shard.
+	Shards int           `json:"shards"`
+	Parts  []storage.Ref `json:"parts,omitempty"`
+	// Artifact has all shards where an earlier version planned them.
+	Artifact storage.Ref `json:"artifact,omitzero"`
+}
+
+// partShards is the number of shards in a part of a plan: as many as [maxShards] has parts, so that
+// neither the plan nor a part is long.
+const partShards = 100
+
+// Of returns the artifact that has a shard, from 1.
+func (p DistillPlan) Of(shard int) storage.Ref {
+	if part := (shard - 1) / partShards; part < len(p.Parts) {
+		return p.Parts[part]
+	}
+	return p.Artifact
 }
 
 // maxShards is the greatest number of shards of a distillation; beyond it the shards have more rows
 // than the teacher's shard_rows.
 const maxShards = 10_000
 
-// shardFile names a shard, from 1, in the plan's artifact.
+// shardFile names a shard, from 1, in its part of the plan.
 func shardFile(shard int) string { return fmt.Sprintf("%06d.jsonl", shard) }
 
 // PlanDistillation finds the explanations that have no rationale in the bucket yet and splits them
@@ -58,19 +74,35 @@ func (a *Activities) PlanDistillation(ctx context.Context, in DistillInput) (pla
 	if len(missing) == 0 {
 		return plan, nil
 	}
-	out := filepath.Join(work.dir, "plan")
-	if err := os.MkdirAll(out, 0o750); err != nil {
-		return plan, fmt.Errorf("make folder for the plan: %w", err)
-	}
 	rows := max(in.Teacher.ShardRows, 1, (len(missing)+maxShards-1)/maxShards)
-	for len(missing) > 0 {
-		n := min(len(missing), rows)
-		plan.Shards++
-		if err := writeJSONL(filepath.Join(out, shardFile(plan.Shards)), missing[:n]); err != nil {
+	for from := 0; from < len(missing); from += rows * partShards {
+		part := missing[from:min(from+rows*partShards, len(missing))]
+		ref, shards, err := a.storePart(ctx, filepath.Join(work.dir, "plan"), plan.Shards, part, rows)
+		if err != nil {
 			return plan, err
 		}
-		missing = missing[n:]
+		plan.Parts, plan.Shards = append(plan.Parts, ref), plan.Shards+shards
 	}
-	plan.Artifact, err = a.Bucket.PutFolder(ctx, "plan", out)
-	return plan, err
+	return plan, nil
+}
+
+// storePart stores a part of a plan, whose shards have so many rows each and follow the shard with
+// the number last.
+func (a *Activities) storePart(
+	ctx context.Context, dir string, last int, requests []teacher.Request, rows int,
+) (ref storage.Ref, shards int, err error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return ref, 0, fmt.Errorf("remove a part of the plan: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return ref, 0, fmt.Errorf("make folder for the plan: %w", err)
+	}
+	for shard := range slices.Chunk(requests, rows) {
+		shards++
+		if err := writeJSONL(filepath.Join(dir, shardFile(last+shards)), shard); err != nil {
+			return ref, 0, err
+		}
+	}
+	ref, err = a.Bucket.PutFolder(ctx, "plan", dir)
+	return ref, shards, err
 }

@@ -58,7 +58,11 @@ func (l *limitsEnv) activities() map[string]any {
 		},
 		"CommitStage": func(context.Context, storage.StageRecord) error { return nil },
 		"PlanDistillation": func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
-			return activities.DistillPlan{Wanted: 64 * l.shards, Shards: l.shards, Artifact: l.ref()}, nil
+			plan := activities.DistillPlan{Wanted: 64 * l.shards, Shards: l.shards}
+			for range (l.shards + 99) / 100 {
+				plan.Parts = append(plan.Parts, l.ref())
+			}
+			return plan, nil
 		},
 		"DistillShard": func(context.Context, activities.DistillShardInput) (activities.DistillShardResult, error) {
 			return activities.DistillShardResult{Rows: 64, Parsed: 64, Tokens: 9999, Seconds: 1234.56789}, nil

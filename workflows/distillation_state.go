@@ -220,7 +220,7 @@ func (d *distillation) startShard(ctx workflow.Context, i int) {
 	ctx, cancel := workflow.WithCancel(ctx)
 	d.shards[i] = shard{state: shardRunning, cancel: cancel, partial: d.shards[i].partial}
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		in := activities.DistillShardInput{DistillInput: d.in.activityInput(), Plan: d.plan.Artifact, Shard: i + 1}
+		in := activities.DistillShardInput{DistillInput: d.in.activityInput(), Plan: d.plan.Of(i + 1), Shard: i + 1}
 		var result activities.DistillShardResult
 		summary := fmt.Sprintf("shard %d of %d", i+1, len(d.shards))
 		err := execute(stageOptions(ctx, QueueGPU, summary), stub.DistillShard, in, &result)
