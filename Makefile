@@ -24,16 +24,16 @@ setup: ## find or fetch libtorch, adapt gotch, fetch the demo's teacher (LIBTORC
 	@command -v go > /dev/null || { echo "error: find Go: there is no go on the PATH"; echo "hint: install Go 1.26 or newer and put its bin folder on the PATH"; exit 1; } >&2
 	@CUDA='$(CUDA)' $(if $(LIBTORCH),LIBTORCH='$(LIBTORCH)') $(SETUP) $(if $(VERIFY),-verify)
 
-# Counts the packages that the first build of a program compiles; a later build compiles few.
-stale = total=$(if $(wildcard bin/$(1)),0,$$(go list -buildvcs=false -deps -f '{{if .Stale}}{{.ImportPath}}{{end}}' ./$(1) | wc -l))
+# Counts the packages that the first build of the programs compiles; a later build compiles few.
+stale = $(if $(and $(wildcard bin/starter),$(wildcard bin/worker)),0,$$(go list -buildvcs=false -deps -f '{{if .Stale}}{{.ImportPath}}{{end}}' ./worker ./starter | wc -l))
 BUILD_PROGRESS := awk -v terminal=$(shell test -t 2 && echo 1) -f tools/build-progress.awk
 
 # The worker also finds libtorch in lib/rdrec beside its own folder, so that both can move together.
+# It is built first: libtorch's binding takes one processor for 100 s, beside which Go packages compile.
 build: setup ## make bin/starter and bin/worker
 	@echo "==> build: bin/starter, bin/worker (the first time takes minutes: libtorch's binding and Temporal's server)"
 	@mkdir -p bin
-	@$(call stale,starter); go build -v -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./starter 2>&1 | $(BUILD_PROGRESS) -v total=$$total
-	@$(call stale,worker); go build -v -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION) -extldflags "-Wl,-rpath,$$ORIGIN/../lib/rdrec"' -o bin/ ./worker 2>&1 | $(BUILD_PROGRESS) -v total=$$total
+	@total=$(stale); go build -v -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION) -extldflags "-Wl,-rpath,$$ORIGIN/../lib/rdrec"' -o bin/ ./worker ./starter 2>&1 | $(BUILD_PROGRESS) -v total=$$total
 
 demo: build ## the main job on the shipped reviews: server, worker, experiment, report
 	@bin/starter demo

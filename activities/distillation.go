@@ -3,9 +3,13 @@ package activities
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
+	"os"
 	"path/filepath"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -39,14 +43,20 @@ func (in *DistillInput) store(b *storage.Bucket) storage.Rationales[teacher.Rati
 // requests returns the distinct texts to distill, in training order and bounded by the settings,
 // and the number of distinct texts in the dataset.
 func (a *Activities) requests(ctx context.Context, in DistillInput, dir string) ([]teacher.Request, int, error) {
-	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(dir, "dataset"))
-	if err != nil {
+	folder := filepath.Join(dir, "dataset")
+	if _, err := a.readDatasetParts(ctx, in.Dataset, folder, 0); err != nil {
 		return nil, 0, err
 	}
-	requests := explanations(data, in.HeldOut)
-	all := len(requests)
-	if n := in.Teacher.MaxReviews; n > 0 && n < all {
-		requests = requests[:n]
+	progress.Step(ctx, "read the explanations")
+	limit := in.Teacher.MaxReviews
+	if limit <= 0 {
+		limit = math.MaxInt
+	}
+	stream := dataset.StreamExplanations(os.DirFS(folder))
+	defer stream.Close()
+	requests, all, err := distinctTexts(stream, in.HeldOut, limit)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read dataset %s: %w: %w", in.Dataset.Digest, ErrData, err)
 	}
 	if in.Sample > 0 {
 		var sample []teacher.Request
@@ -58,26 +68,35 @@ func (a *Activities) requests(ctx context.Context, in DistillInput, dir string) 
 	return requests, all, nil
 }
 
-// explanations returns the distinct texts of a dataset that have no rationale in it, in training
-// order.
-func explanations(data *dataset.Dataset, heldOut bool) []teacher.Request {
-	splits := [][]dataset.Explanation{data.Explanations.Train}
-	if !heldOut {
-		splits = append(splits, data.Explanations.Val, data.Explanations.Test)
+// distinctTexts returns the first distinct texts of a dataset that have no rationale in it, in
+// training order, and the number of all.
+func distinctTexts(
+	stream *dataset.ExplanationStream, heldOut bool, limit int,
+) (requests []teacher.Request, all int, err error) {
+	if stream == nil {
+		return nil, 0, nil
 	}
-	var requests []teacher.Request
-	seen := map[string]bool{}
+	splits := []iter.Seq2[dataset.Explanation, error]{stream.Train()}
+	if !heldOut {
+		splits = append(splits, stream.Val(), stream.Test())
+	}
+	seen := map[string]bool{} // ids, which take less memory than texts
 	for _, split := range splits {
-		for _, e := range split {
-			if seen[e.Explanation] || e.HasRationale() {
+		for e, err := range split {
+			if err != nil {
+				return nil, 0, err
+			}
+			id := storage.Digest([]byte(e.Explanation))[:32]
+			if e.HasRationale() || seen[id] {
 				continue
 			}
-			seen[e.Explanation] = true
-			id := storage.Digest([]byte(e.Explanation))[:32]
-			requests = append(requests, teacher.Request{ID: id, Text: e.Explanation})
+			seen[id] = true
+			if all++; all <= limit {
+				requests = append(requests, teacher.Request{ID: id, Text: e.Explanation})
+			}
 		}
 	}
-	return requests
+	return requests, all, nil
 }
 
 // rationaleSet is finished rows by the ids of their requests.

@@ -74,7 +74,7 @@ const minBeams = 20
 func (a *Activities) recommender(
 	ctx context.Context, m registry.Model, top int, dir string,
 ) (*recommender.Recommender, *dataset.Dataset, error) {
-	data, err := a.readDataset(ctx, m.Preprocessed, filepath.Join(dir, "preprocessed"))
+	data, err := a.readDatasetParts(ctx, m.Preprocessed, filepath.Join(dir, "preprocessed"), dataset.Titles)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -72,11 +72,18 @@ func (a *Activities) fetch(ctx context.Context, dir string, artifacts map[string
 
 // readDataset fetches a dataset artifact into dir and reads it.
 func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir string) (*dataset.Dataset, error) {
+	return a.readDatasetParts(ctx, ref, dir, dataset.All)
+}
+
+// readDatasetParts is readDataset for a stage that needs only parts of it.
+func (a *Activities) readDatasetParts(
+	ctx context.Context, ref storage.Ref, dir string, parts dataset.Part,
+) (*dataset.Dataset, error) {
 	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err
 	}
 	progress.Step(ctx, "read the dataset")
-	data, err := dataset.Read(os.DirFS(dir), "dataset")
+	data, err := dataset.ReadParts(os.DirFS(dir), "dataset", parts)
 	if err != nil {
 		return nil, fmt.Errorf("read dataset %s: %w: %w", ref.Digest, ErrData, err)
 	}

@@ -21,7 +21,7 @@ func (a *Activities) PlanExport(ctx context.Context, in ExportInput) (plan Expor
 	if err := in.check(); err != nil {
 		return plan, err
 	}
-	data, err := a.readDataset(ctx, in.Model.Preprocessed, filepath.Join(work.dir, "preprocessed"))
+	data, err := a.readDatasetParts(ctx, in.Model.Preprocessed, filepath.Join(work.dir, "preprocessed"), 0)
 	if err != nil {
 		return plan, err
 	}

@@ -34,7 +34,9 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 	if err != nil {
 		return ref, err
 	}
-	data, err := a.readDataset(ctx, in.Preprocessed, filepath.Join(work.dir, "preprocessed"))
+	data, err := a.readDatasetParts(
+		ctx, in.Preprocessed, filepath.Join(work.dir, "preprocessed"), dataset.Times|RankedParts(in.Evaluate.TopNUsers),
+	)
 	if err != nil {
 		return ref, err
 	}
@@ -55,6 +57,15 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 		return ref, err
 	}
 	return a.Bucket.PutFolder(ctx, "baseline", out)
+}
+
+// RankedParts are the parts of a dataset that baselines need to rank items, also for so many users
+// of the top-N task.
+func RankedParts(topNUsers int) dataset.Part {
+	if topNUsers < 0 {
+		return dataset.Titles
+	}
+	return dataset.Titles | dataset.Negatives
 }
 
 // tiesFile is the file of the artifact with [baseline.Ties].

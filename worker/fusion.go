@@ -22,7 +22,7 @@ import (
 
 // Fuse fits a mix, or reads an earlier one, and ranks the test users with it.
 func (s students) Fuse(ctx context.Context, job activities.FuseJob) (ranked activities.FusedRankings, err error) {
-	data, err := s.data.read(job.Preprocessed.Digest, job.Data)
+	data, err := s.data.read(job.Preprocessed.Digest, job.Data, dataset.Titles)
 	if err != nil {
 		return ranked, err
 	}

@@ -38,6 +38,8 @@ type command struct {
 	// Import is for "starter import", which links no DuckDB.
 	Import  importOptions  `cmd:"" help:"${help_import}"`
 	Version versionOptions `cmd:"" help:"Print what this program was built from, and the device that it finds."`
+	// Train is for the worker itself.
+	Train trainOptions `cmd:"" name:"train-process" hidden:"" help:"Train as one of several processes."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
 }

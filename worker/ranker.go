@@ -25,7 +25,7 @@ type rankers struct {
 // Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks items for the
 // test users.
 func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record activities.SasrecRecord, err error) {
-	data, err := readData(job.Data)
+	data, err := readData(job.Data, activities.RankedParts(job.TopNUsers))
 	if err != nil {
 		return record, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/baseline"
+	"rdrec/internal/dataset"
 	"rdrec/internal/prediction"
 	"rdrec/internal/sasrec"
 	"rdrec/internal/spec"
@@ -43,7 +44,7 @@ func sasrecJob(t *testing.T) activities.SasrecJob {
 }
 
 func TestSasrecRanksTheStudentsUsers(t *testing.T) {
-	data, err := readData(sasrecJob(t).Data)
+	data, err := readData(sasrecJob(t).Data, dataset.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,33 +49,80 @@ func (students) CheckPretrained(dir string) error {
 
 // Train trains a student and writes its Hugging Face folder, with training.json, to job.Out.
 func (s students) Train(ctx context.Context, job activities.TrainJob) error {
-	data, err := s.data.read(job.Preprocessed.Digest, job.Data)
+	training, err := s.training(job)
 	if err != nil {
 		return err
 	}
-	method, err := spec.MethodNamed(job.Method)
-	if err != nil {
-		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	training.Save = func(ctx context.Context, c train.Checkpoint) error { return job.Save(ctx, c.Step, c.Dir) }
+	training.Progress = func(p train.Progress) { job.Progress(progressOf(p)) }
+	if job.Train.Processes > 1 {
+		working, parallel, end, err := s.parallel(ctx, job)
+		if err != nil {
+			return err
+		}
+		defer end()
+		ctx, training.Parallel = working, parallel
 	}
-	result, err := train.Run(ctx, train.Job{
-		Data: data, Method: method, Protocol: job.Protocol, Seed: job.Seed, Device: s.device, Threads: s.threads,
-		Spec: spec.Spec{
-			Seed: job.Seed, Student: job.Student, Train: job.Train, Data: spec.Data{Negatives: job.Negatives},
-		},
-		Dir: job.Scratch, Resume: job.Resume, Stop: job.Stop, Now: s.now,
-		Save:     func(ctx context.Context, c train.Checkpoint) error { return job.Save(ctx, c.Step, c.Dir) },
-		Progress: func(p train.Progress) { job.Progress(progressOf(p)) },
-	})
+	result, err := train.Run(ctx, training)
 	if errors.Is(err, train.ErrStopped) {
 		return fmt.Errorf("%w: %w", activities.ErrDrained, err)
 	}
 	if err != nil {
-		return modelError(err)
+		return errors.Join(context.Cause(ctx), modelError(err))
 	}
 	if err := writeRecord(result.Dir, result.TrainingRecord); err != nil {
 		return err
 	}
 	return os.Rename(result.Dir, job.Out)
+}
+
+// training returns the training of a job.
+func (s students) training(job activities.TrainJob) (train.Job, error) {
+	method, err := spec.MethodNamed(job.Method)
+	if err != nil {
+		return train.Job{}, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	method = method.Trained(job.Train.Ratio)
+	data, err := s.data.read(job.Preprocessed.Digest, job.Data, partsToTrain(method))
+	if err != nil {
+		return train.Job{}, err
+	}
+	return train.Job{
+		Data: data, Method: method, Protocol: job.Protocol, Seed: job.Seed, Device: s.device,
+		Threads: s.threadsEach(job.Train.Processes),
+		Spec: spec.Spec{
+			Seed: job.Seed, Student: job.Student, Train: job.Train, Data: spec.Data{Negatives: job.Negatives},
+		},
+		Dir: job.Scratch, Resume: job.Resume, Stop: job.Stop, Now: s.now,
+	}, nil
+}
+
+// threadsEach divides the threads among the processes of a training.
+func (s students) threadsEach(processes int) int {
+	if processes <= 1 {
+		return s.threads
+	}
+	return max(1, s.threads/processes)
+}
+
+// partsToTrain are the parts of a dataset that a method trains on.
+func partsToTrain(method spec.Method) dataset.Part {
+	if method.Explanation || method.Rationale {
+		return dataset.Explanations
+	}
+	return 0
+}
+
+// partsToEvaluate are the parts of a dataset that a task is evaluated on.
+func partsToEvaluate(t task.Task) dataset.Part {
+	switch t {
+	case task.Sequential:
+		return 0
+	case task.TopN:
+		return dataset.Negatives
+	default:
+		return dataset.Explanations
+	}
 }
 
 // modelError makes an unusable model final: no worker can read it.
@@ -113,25 +160,27 @@ func writeRecord(dir string, record prediction.TrainingRecord) error {
 type datasetCache struct {
 	mutex  sync.Mutex
 	digest string
+	parts  dataset.Part
 	last   weak.Pointer[dataset.Dataset]
 }
 
-// read returns the dataset with a digest, which is in a folder. Without a digest it is always read.
-func (c *datasetCache) read(digest, dir string) (*dataset.Dataset, error) {
+// read returns at least these parts of the dataset with a digest, which is in a folder. Without a
+// digest it is always read.
+func (c *datasetCache) read(digest, dir string, parts dataset.Part) (*dataset.Dataset, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if data := c.last.Value(); data != nil && digest != "" && c.digest == digest {
+	if data := c.last.Value(); data != nil && digest != "" && c.digest == digest && parts&^c.parts == 0 {
 		return data, nil
 	}
-	data, err := readData(dir)
+	data, err := readData(dir, parts)
 	if err == nil {
-		c.digest, c.last = digest, weak.Make(data)
+		c.digest, c.parts, c.last = digest, parts, weak.Make(data)
 	}
 	return data, err
 }
 
-func readData(dir string) (*dataset.Dataset, error) {
-	data, err := dataset.Read(os.DirFS(dir), "dataset")
+func readData(dir string, parts dataset.Part) (*dataset.Dataset, error) {
+	data, err := dataset.ReadParts(os.DirFS(dir), "dataset", parts)
 	if err != nil {
 		return nil, fmt.Errorf("read examples: %w: %w", activities.ErrData, err)
 	}
@@ -173,7 +222,7 @@ func (s students) Explain(ctx context.Context, job activities.RecommendJob) (tex
 
 // withStudent loads the student and calls f with the job for it.
 func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job) error) error {
-	data, err := s.data.read(job.Preprocessed.Digest, job.Data)
+	data, err := s.data.read(job.Preprocessed.Digest, job.Data, partsToEvaluate(job.Task))
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func values() map[string][]string {
 		"data.reviews.from": {"2024-01-01"}, "data.reviews.to": {"2024-01-01"},
 		"data.reviews.time_format": {"dmy"}, "sasrec.hidden_sizes": {"[32]"}, "student.history": {"codes"},
 		"student.items_only": {"true"}, "switches": {"{mask_cross: false}", "{mask_cross: true}"},
-		"teacher.model": {"gguf:other.gguf"}, "teacher.repetition_penalty": {"1.3"},
+		"teacher.model": {"gguf:other.gguf"}, "teacher.repetition_penalty": {"1.3"}, "train.processes": {"2"},
 	}
 }
 
@@ -84,7 +84,7 @@ data:
   reviews: {path: r.csv, metadata: m.csv}
 teacher: {model: smollm2}
 student: {size: t5-tiny, history: items, item_embeddings: true}
-train: {head_weight: 5, epoch_steps: 10, warmup_steps: 3, scheduler: cosine}
+train: {micro_batch: 8, head_weight: 5, epoch_steps: 10, warmup_steps: 3, scheduler: cosine}
 evaluate: {fusion: {parts: [item-head, decayed-mix, sasrec]}, entailment_texts: 8, topn_users: 10, sequential_users: 10}
 `, `
 name: base

@@ -120,8 +120,8 @@ func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 		Student: t.Spec.Student, Train: t.Spec.Train, Negatives: t.Spec.Data.Negatives, Seed: t.Seed,
 	}
 	settings := in
-	// Checkpoints change the cost of a crash, never the weights.
-	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0
+	// Checkpoints change the cost of a crash, never the weights; processes change their last bits.
+	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints, settings.Train.Processes = 0, 0, 0
 	return t.stages.run(ctx, stage{
 		name: "pretrain", label: t.label("pretrain"), trial: t.name(), queue: QueueGPU, activity: stub.Pretrain,
 		priority: trainingPriority, settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},

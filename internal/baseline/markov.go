@@ -8,8 +8,9 @@ func fitMarkov(d *dataset.Dataset) Rank {
 	next := make([][]int, len(t.next))
 	for item, successors := range t.next {
 		p.sort(successors)
-		for _, successor := range successors {
-			next[item] = append(next[item], successor.item)
+		next[item] = make([]int, len(successors))
+		for i, successor := range successors {
+			next[item][i] = successor.item
 		}
 	}
 	return func(q Query) []int {

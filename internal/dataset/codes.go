@@ -72,11 +72,16 @@ func (c *Codes) write(w *bufio.Writer) error { return json.NewEncoder(w).Encode(
 // codes reads codes.json, if the folder has one.
 func (r *reader) codes() {
 	f := open(r.fsys, fileCodes, r.diags)
-	if f == nil || len(f.data) == 0 || !r.mapped {
+	if f == nil {
+		return
+	}
+	defer f.close()
+	data := f.readAll()
+	if f.failed || f.damage() != nil || !r.mapped {
 		return
 	}
 	codes := &Codes{}
-	err := json.Unmarshal(f.data, codes)
+	err := json.Unmarshal(data, codes)
 	if err == nil {
 		err = codes.check(r.d.Items)
 	}
@@ -84,7 +89,7 @@ func (r *reader) codes() {
 		var syntax *json.SyntaxError
 		line := 0
 		if errors.As(err, &syntax) {
-			line = f.line(syntax.Offset)
+			line = f.lineAt(syntax.Offset)
 		}
 		r.diags.add(f.name, line, "%v", err)
 		return

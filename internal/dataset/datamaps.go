@@ -19,29 +19,37 @@ type object struct {
 }
 
 func newObject(f *file, diags *diagnostics) *object {
-	return &object{f: f, dec: json.NewDecoder(bytes.NewReader(f.data)), diags: diags}
+	return &object{f: f, dec: json.NewDecoder(f), diags: diags}
 }
 
 // line returns the decoder's line: that of the last token it returned.
-func (o *object) line() int { return o.f.line(max(0, o.dec.InputOffset()-1)) }
+func (o *object) line() int { return o.f.lineAt(o.dec.InputOffset() - 1) }
 
-// next returns the line of the next value, after blanks and the comma or colon before it.
+// next returns the line of the next value, after blanks and the comma or colon before it, and
+// forgets what is before these.
 func (o *object) next() int {
+	o.f.release(o.dec.InputOffset())
+	return o.f.lineAt(o.ahead())
+}
+
+// ahead returns the offset of the next value.
+func (o *object) ahead() int64 {
 	at := o.dec.InputOffset()
-	for at < int64(len(o.f.data)) && strings.IndexByte(" \t\r\n,:", o.f.data[at]) >= 0 {
+	for b, ok := o.f.at(at); ok && strings.IndexByte(" \t\r\n,:", b) >= 0; b, ok = o.f.at(at) {
 		at++
 	}
-	return o.f.line(at)
+	return at
 }
 
 // syntax records a JSON error. It returns false if the decoder cannot continue.
 func (o *object) syntax(err error) bool {
 	var syntax *json.SyntaxError
 	switch {
+	case o.f.damage() != nil: // closing the file reports it
 	case errors.As(err, &syntax):
-		o.diags.add(o.f.name, o.f.line(o.offset(syntax)), "not JSON: %v", err)
+		o.diags.add(o.f.name, o.f.lineAt(o.offset(syntax)), "not JSON: %v", err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		o.diags.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON is truncated after %d bytes", len(o.f.data))
+		o.diags.add(o.f.name, o.f.lineAt(o.f.end()-1), "JSON is truncated after %d bytes", o.f.end())
 	default:
 		o.diags.add(o.f.name, o.line(), "%v", err)
 		return true
@@ -56,7 +64,7 @@ func (o *object) offset(failed *json.SyntaxError) int64 {
 	start := o.dec.InputOffset()
 	var value json.RawMessage
 	var again *json.SyntaxError
-	err := json.NewDecoder(bytes.NewReader(o.f.data[start:])).Decode(&value)
+	err := json.NewDecoder(bytes.NewReader(o.f.from(start))).Decode(&value)
 	if errors.As(err, &again) && again.Error() == failed.Error() {
 		return start + again.Offset - 1
 	}
@@ -81,10 +89,27 @@ func (o *object) delim(want json.Delim) bool {
 // entries calls visit with each key of the next object and its line; visit reads the value. It
 // stops if visit returns false.
 func (o *object) entries(visit func(key string, line int) bool) bool {
+	seen := map[string]int{}
+	return o.keys(func(key string, line int) bool {
+		if first, twice := seen[key]; twice {
+			o.duplicate(key, line, first)
+		} else {
+			seen[key] = line
+		}
+		return visit(key, line)
+	})
+}
+
+// duplicate reports a key that appears twice.
+func (o *object) duplicate(key string, line, first int) {
+	o.diags.add(o.f.name, line, "key %s already appears on line %d", quote(key), first)
+}
+
+// keys is [object.entries] for a visit that detects duplicate keys itself.
+func (o *object) keys(visit func(key string, line int) bool) bool {
 	if !o.delim('{') {
 		return false
 	}
-	seen := map[string]int{}
 	for o.dec.More() {
 		line := o.next()
 		token, err := o.dec.Token()
@@ -95,11 +120,6 @@ func (o *object) entries(visit func(key string, line int) bool) bool {
 		if !ok {
 			o.diags.add(o.f.name, line, "want a key, got %s", quoteNumber(fmt.Sprint(token)))
 			return false
-		}
-		if first, twice := seen[key]; twice {
-			o.diags.add(o.f.name, line, "key %s already appears on line %d", quote(key), first)
-		} else {
-			seen[key] = line
 		}
 		if !visit(key, line) {
 			return false
@@ -145,12 +165,16 @@ func kindName(goType string) string {
 // and the tasks rely on it.
 func (r *reader) datamaps() {
 	f := required(r.fsys, fileDatamaps, r.diags)
-	if f == nil || len(f.data) == 0 {
+	if f == nil {
+		return
+	}
+	defer f.close()
+	if f.failed {
 		return
 	}
 	before := r.diags.count
-	r.d.Indent = indentOf(f.data)
-	maps := map[string]idMap{}
+	r.d.Indent = f.indent()
+	maps := map[string]*idMap{}
 	o := newObject(f, r.diags)
 	complete := o.entries(func(key string, _ int) bool {
 		switch key {
@@ -171,25 +195,64 @@ func (r *reader) datamaps() {
 	if !complete {
 		return
 	}
-	r.d.UserIDs = r.ids(f, maps, "id2user", "user2id")
-	r.d.ItemIDs = r.ids(f, maps, "id2item", "item2id")
+	r.d.UserIDs = r.namesOf(f, maps, "id2user", "user2id")
+	r.d.ItemIDs = r.namesOf(f, maps, "id2item", "item2id")
 	r.users, r.d.Items = len(r.d.UserIDs), len(r.d.ItemIDs)
 	r.mapped = r.diags.count == before
 }
 
-// idMap maps an id to the shop's id and its line.
-type idMap map[int]idEntry
+// idMap maps an id to the shop's id and its line. The ids 1, 2, ... in this order take the least
+// memory.
+type idMap struct {
+	dense []idEntry
+	other map[int]idEntry
+}
 
 type idEntry struct {
 	id   string
 	line int
 }
 
+// get returns the entry of an id.
+func (m *idMap) get(id int) (idEntry, bool) {
+	if m == nil {
+		return idEntry{}, false
+	}
+	if id >= 1 && id <= len(m.dense) {
+		return m.dense[id-1], true
+	}
+	entry, ok := m.other[id]
+	return entry, ok
+}
+
+// set sets the entry of an id.
+func (m *idMap) set(id int, entry idEntry) {
+	switch {
+	case id >= 1 && id <= len(m.dense):
+		m.dense[id-1] = entry
+	case id == len(m.dense)+1 && len(m.other) == 0:
+		m.dense = append(m.dense, entry)
+	default:
+		if m.other == nil {
+			m.other = map[int]idEntry{}
+		}
+		m.other[id] = entry
+	}
+}
+
+// len returns the number of ids.
+func (m *idMap) len() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.dense) + len(m.other)
+}
+
 // idMap reads an object of id -> name, or with flip of name -> id.
-func (o *object) idMap(what string, flip bool) (idMap, bool) {
-	m := idMap{}
+func (o *object) idMap(what string, flip bool) (*idMap, bool) {
+	m := &idMap{}
 	names := map[string]int{}
-	ok := o.entries(func(key string, line int) bool {
+	visit := func(key string, line int) bool {
 		var raw scalar
 		valid, more := o.value(what+" entry "+quote(key), &raw)
 		if !valid {
@@ -204,16 +267,23 @@ func (o *object) idMap(what string, flip bool) (idMap, bool) {
 			o.diags.add(o.f.name, line, "%s: %s is not a number", what, quote(id))
 			return true
 		}
-		if other, twice := names[name]; twice {
-			o.diags.add(o.f.name, line, "%s: %s has two ids, %d and %d", what, quote(name), other, n)
-		}
-		if first, twice := m[n]; twice && first.id != name {
+		switch first, twice := m.get(n); {
+		case twice && !flip:
+			o.duplicate(key, line, first.line)
+		case twice && first.id != name:
 			o.diags.add(o.f.name, line, "%s: id %d already appears on line %d", what, n, first.line)
 		}
-		names[name], m[n] = n, idEntry{name, line}
+		if other, twice := names[name]; twice && (flip || other != n) {
+			o.diags.add(o.f.name, line, "%s: %s has two ids, %d and %d", what, quote(name), other, n)
+		}
+		names[name] = n
+		m.set(n, idEntry{name, line})
 		return true
-	})
-	return m, ok
+	}
+	if flip {
+		return m, o.entries(visit)
+	}
+	return m, o.keys(visit)
 }
 
 // scalar is a JSON string, or a number as it is written.
@@ -234,9 +304,9 @@ func (s *scalar) UnmarshalJSON(data []byte) error {
 	return fmt.Errorf("%s is neither a string nor a number", quote(string(data)))
 }
 
-// ids converts the map of users or items to a slice, from the forward map if there is one,
+// namesOf converts the map of users or items to a slice, from the forward map if there is one,
 // otherwise from the reverse map.
-func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []string {
+func (r *reader) namesOf(f *file, maps map[string]*idMap, forward, reverse string) []string {
 	m, key := maps[forward], forward
 	back, both := maps[reverse]
 	if m == nil {
@@ -244,27 +314,28 @@ func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []
 	} else if both {
 		r.checkInverse(f, m, back, forward, reverse)
 	}
-	if len(m) == 0 {
+	if m.len() == 0 {
 		r.diags.add(f.name, 0, "%s (or %s) is missing or empty", forward, reverse)
 		return nil
 	}
-	ids := make([]string, len(m))
+	ids := make([]string, m.len())
 	var absent []int
-	for id := 1; id <= len(m); id++ {
-		entry, ok := m[id]
+	for id := 1; id <= len(ids); id++ {
+		entry, ok := m.get(id)
 		if !ok {
 			absent = append(absent, id)
 			continue
 		}
 		ids[id-1] = entry.id
 	}
-	reportMissing(r.diags, f.name, fmt.Sprintf("%s has %d entries, but none for", key, len(m)), absent)
+	reportMissing(r.diags, f.name, fmt.Sprintf("%s has %d entries, but none for", key, len(ids)), absent)
 	return ids
 }
 
-func (r *reader) checkInverse(f *file, forward, back idMap, name, reverse string) {
-	for id := range max(len(forward), len(back)) + 1 {
-		a, b := forward[id], back[id]
+func (r *reader) checkInverse(f *file, forward, back *idMap, name, reverse string) {
+	for id := range max(forward.len(), back.len()) + 1 {
+		a, _ := forward.get(id)
+		b, _ := back.get(id)
 		if a.id != b.id {
 			r.diags.add(
 				f.name, max(a.line, b.line), "%s has %s for %d, %s has %s", name, quote(a.id), id, reverse, quote(b.id),
@@ -273,11 +344,16 @@ func (r *reader) checkInverse(f *file, forward, back idMap, name, reverse string
 	}
 }
 
-// indentOf returns the number of spaces before the first key.
-func indentOf(data []byte) int {
-	_, rest, found := bytes.Cut(data, []byte("\n"))
-	if !found {
-		return 0
+// indent returns the number of spaces before the first key, on the second line.
+func (f *file) indent() int {
+	at := int64(0)
+	for b, ok := f.at(at); ok && b != '\n' && at < readSize; b, ok = f.at(at) {
+		at++
 	}
-	return len(rest) - len(bytes.TrimLeft(rest, " "))
+	spaces := -1
+	for b := byte(' '); b == ' '; spaces++ {
+		at++
+		b, _ = f.at(at)
+	}
+	return spaces
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,6 +44,13 @@ func (f *diagnostics) add(file string, line int, format string, args ...any) {
 	if f.count <= maxDiagnostics {
 		f.list = append(f.list, Diagnostic{File: file, Line: line, Reason: fmt.Sprintf(format, args...)})
 	}
+}
+
+// addFirst adds a problem that may be the cause of others.
+func (f *diagnostics) addFirst(file string, line int, format string, args ...any) {
+	f.count++
+	f.list = slices.Insert(f.list, 0, error(Diagnostic{File: file, Line: line, Reason: fmt.Sprintf(format, args...)}))
+	f.list = f.list[:min(len(f.list), maxDiagnostics)]
 }
 
 func (f *diagnostics) err() error {

@@ -28,10 +28,10 @@ func TestReadReportsAllDiagnosticsAndNoOthers(t *testing.T) {
 				`sequential.txt:1: want "user number number ...", got "1"`,
 				`sequential.txt:2: want "user number number ...", got ""`,
 				`sequential.txt:3: "x" is not a number`, `sequential.txt:4: "y" is not a number`,
-				"sequential.txt:8: user 2 already appears on line 7",
 				"sequential.txt:5: user 3 is not in datamaps.json (1 to 2)",
 				"sequential.txt:7: item 9 of user 2 is not in datamaps.json (1 to 4)",
 				"sequential.txt:7: item 0 of user 2 is not in datamaps.json (1 to 4)",
+				"sequential.txt:8: user 2 already appears on line 7",
 			},
 		},
 		{

@@ -1,8 +1,11 @@
 package dataset
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -25,7 +28,11 @@ func (r *reader) explanations() {
 	if f == nil {
 		f = open(r.fsys, fileExplanation, r.diags)
 	}
-	if f == nil || len(f.data) == 0 {
+	if f == nil {
+		return
+	}
+	defer f.close()
+	if f.failed {
 		return
 	}
 	splits := map[string]*[]Explanation{
@@ -56,7 +63,8 @@ func (r *reader) split(o *object, name string) ([]Explanation, bool) {
 		return nil, false
 	}
 	list := []Explanation{}
-	seen := map[Explanation]int{}
+	seen := repeats{}
+	words := map[string]string{} // features and ratings, which repeat
 	for i := 0; o.dec.More(); i++ {
 		line := o.next()
 		var got record
@@ -68,17 +76,46 @@ func (r *reader) split(o *object, name string) ([]Explanation, bool) {
 			continue
 		}
 		e := got.explanation()
-		if first, twice := seen[e]; twice {
+		e.Feature, e.Rating = once(words, e.Feature), once(words, e.Rating)
+		if first := seen.add(e, line); first > 0 {
 			r.diags.add(
 				o.f.name, line, "the explanation of user %d and item %d already appears on line %d", e.User, e.Item,
 				first,
 			)
 			continue
 		}
-		seen[e] = line
 		list = append(list, e)
 	}
 	return list, o.delim(']')
+}
+
+// once returns the first string that equals text, so that it is in memory once.
+func once(known map[string]string, text string) string {
+	if first, ok := known[text]; ok {
+		return first
+	}
+	known[text] = text
+	return text
+}
+
+// repeats finds explanations that are equal by a digest of each, which takes less memory than they
+// do.
+type repeats map[[16]byte]int32
+
+// add returns the line of an equal explanation that was added before; 0 if there is none.
+func (seen repeats) add(e Explanation, line int) int {
+	hash := sha256.New()
+	for _, text := range []string{
+		strconv.Itoa(e.User), strconv.Itoa(e.Item), e.Explanation, e.Feature, e.Preference, e.Attribution, e.Rating,
+	} {
+		_, _ = io.WriteString(hash, strconv.Quote(text)) //nolint:errcheck // writing to a hash never fails
+	}
+	key := [16]byte(hash.Sum(nil))
+	if first, twice := seen[key]; twice {
+		return int(first)
+	}
+	seen[key] = int32(min(line, math.MaxInt32)) //nolint:gosec // bounded
+	return 0
 }
 
 // checkRecord reports missing fields and unknown ids of a record. A feature may be missing: no task
@@ -129,12 +166,14 @@ func (got record) explanation() Explanation {
 // (id, the shop's id, words).
 func (r *reader) titles() {
 	if f := open(r.fsys, fileTitles, r.diags); f != nil {
-		if len(f.data) > 0 {
+		defer f.close()
+		if !f.failed {
 			r.titleMap(f)
 		}
 		return
 	}
 	if f := open(r.fsys, fileItemKeywords, r.diags); f != nil {
+		defer f.close()
 		r.keywords(f)
 	}
 }
@@ -163,7 +202,8 @@ func (r *reader) titleMap(f *file) {
 
 func (r *reader) keywords(f *file) {
 	titles := make([]string, r.d.Items)
-	for line, fields := range f.columns('\t') {
+	for line, text := range f.lines() {
+		fields := strings.Split(string(text), "\t")
 		if len(fields) < 3 {
 			r.diags.add(f.name, line, "want item id, the shop's id and words between tabs, got %d columns", len(fields))
 			continue

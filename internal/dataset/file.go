@@ -1,27 +1,44 @@
 package dataset
 
 import (
-	"bytes"
+	"bufio"
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
-	"sort"
 	"strings"
 
 	"rdrec/internal/untrusted"
 )
 
-// file is one whole file of the folder, unpacked: the largest have some hundred megabytes.
+// file is a file of the folder as a stream, unpacked.
 type file struct {
-	name     string // including .gz
-	data     []byte
-	lineEnds []int // offset of each line's newline, filled by line
+	name string // including .gz
+	*source
+	closer io.Closer
+	// failed means that the file is empty or cannot be read. That was reported; what the file lacks
+	// is not.
+	failed bool
+	packed int64 // the size of a .gz file
+	diags  *diagnostics
 }
 
-// open reads name, or P5's name for it, plain or .gz. It returns nil, without a diagnostic, if none
-// exists.
+// exists reports whether the folder has a file, or its name in P5, plain or .gz.
+func exists(fsys fs.FS, name string) bool {
+	for _, name := range names(name) {
+		for _, candidate := range []string{name, name + ".gz"} {
+			if _, err := fs.Stat(fsys, candidate); !errors.Is(err, fs.ErrNotExist) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// open opens name, or P5's name for it, plain or .gz. It returns nil, without a diagnostic, if none
+// exists. The caller closes the file.
 func open(fsys fs.FS, name string, diags *diagnostics) *file {
 	for _, name := range names(name) {
 		if f := openNamed(fsys, name, diags); f != nil {
@@ -31,86 +48,106 @@ func open(fsys fs.FS, name string, diags *diagnostics) *file {
 	return nil
 }
 
-// openNamed reads name, or name.gz if name does not exist.
+// openNamed opens name, or name.gz if name does not exist.
 func openNamed(fsys fs.FS, name string, diags *diagnostics) *file {
 	for _, candidate := range []string{name, name + ".gz"} {
-		raw, err := readNamed(fsys, candidate)
+		opened, err := fsys.Open(candidate)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		f := &file{name: candidate, diags: diags}
 		if err != nil {
-			diags.add(candidate, 0, "cannot be read: %v", err)
-			return &file{name: candidate}
+			f.source = newSource(strings.NewReader(""), 0)
+			f.fail(0, "cannot be read: %v", err)
+			return f
 		}
-		f := &file{name: candidate, data: raw}
+		f.closer, f.source = opened, newSource(opened, maxFile)
 		if candidate != name {
-			f.gunzip(raw, diags)
+			f.gunzip(opened)
 		}
-		if len(f.data) == 0 {
-			diags.add(candidate, 0, "file is empty")
-		}
+		f.check()
 		return f
 	}
 	return nil
 }
 
-// The bounds of a file of the folder: those of Amazon's largest categories have some hundred
-// megabytes, and text packs to a tenth.
+// The bounds of a file of the folder. Text packs to a tenth.
 const (
-	maxFile     = 4 << 30
+	maxFile     = 256 << 30
 	maxRatio    = 200 // of an unpacked file to a packed one, beyond minUnpacked
 	minUnpacked = 1 << 20
 )
 
-// readNamed returns the content of a file.
-func readNamed(fsys fs.FS, name string) (data []byte, err error) {
-	file, err := fsys.Open(name)
+// gunzip unpacks the file as it is read.
+func (f *file) gunzip(opened fs.File) {
+	info, err := opened.Stat()
 	if err != nil {
-		return nil, err
+		f.fail(0, "cannot be read: %v", err)
+		return
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return untrusted.ReadAll(file, maxFile)
+	if info.Size() == 0 {
+		return
+	}
+	zip, err := gzip.NewReader(bufio.NewReader(opened))
+	if err != nil {
+		f.fail(0, "not a gzip file: %v", err)
+		return
+	}
+	f.packed = info.Size()
+	f.source = newSource(zip, min(maxFile, minUnpacked+maxRatio*f.packed))
 }
 
-// gunzip unpacks raw. A truncated stream is reported with both byte counts, and none of it is used.
-func (f *file) gunzip(raw []byte, diags *diagnostics) {
-	f.data = nil
-	if len(raw) == 0 {
+// check reports a file without content.
+func (f *file) check() {
+	if _, some := f.at(0); some || f.failed {
 		return
 	}
-	zip, err := gzip.NewReader(bytes.NewReader(raw))
-	if err != nil {
-		diags.add(f.name, 0, "not a gzip file: %v", err)
-		return
+	switch err := f.damage(); {
+	case err == nil:
+		f.fail(0, "file is empty")
+	case f.packed == 0:
+		f.fail(0, "cannot be read: %v", err)
 	}
-	data, err := untrusted.ReadAll(zip, min(maxFile, minUnpacked+maxRatio*int64(len(raw))))
-	if errors.Is(err, untrusted.ErrTooLarge) {
-		diags.add(f.name, 0, "%d bytes of gzip unpack to more than %d", len(raw), len(data))
-		return
-	}
-	if err != nil {
-		lines := bytes.Count(data, []byte{'\n'})
-		diags.add(
-			f.name, lines+1, "gzip is truncated or damaged: %v after %d unpacked bytes of a %d-byte file", err,
-			len(data), len(raw),
+}
+
+// fail reports that the file cannot be used.
+func (f *file) fail(line int, format string, args ...any) {
+	f.failed = true
+	f.diags.addFirst(f.name, line, format, args...)
+}
+
+// close closes the file, and reports if its content ended before its end.
+func (f *file) close() {
+	err := f.damage()
+	switch {
+	case f.failed || err == nil:
+	case f.packed > 0 && errors.Is(err, untrusted.ErrTooLarge) && f.end() == f.limit:
+		f.fail(0, "%d bytes of gzip unpack to more than %d", f.packed, f.limit)
+	case f.packed > 0:
+		f.fail(
+			f.lineAt(f.end()), "gzip is truncated or damaged: %v after %d unpacked bytes of a %d-byte file", err,
+			f.end(), f.packed,
 		)
-		return
+	default:
+		f.fail(f.lineAt(f.end()), "cannot be read: %v", err)
 	}
-	f.data = data
+	if f.closer != nil {
+		_ = f.closer.Close() // it was only read
+	}
 }
 
-// line returns the number of the line that contains the byte at offset.
-func (f *file) line(offset int64) int {
-	if f.lineEnds == nil {
-		f.lineEnds = make([]int, 0, bytes.Count(f.data, []byte{'\n'}))
-		for i, b := range f.data {
-			if b == '\n' {
-				f.lineEnds = append(f.lineEnds, i)
-			}
-		}
+// readAll returns the content of a file that is small, or of which all is needed at once.
+func (f *file) readAll() []byte {
+	for f.end() < maxWhole && f.fill() { // until its end
 	}
-	return 1 + sort.SearchInts(f.lineEnds, int(offset))
+	if f.end() >= maxWhole {
+		f.failure = untrusted.ErrTooLarge
+	}
+	return f.from(0)
 }
+
+// maxWhole is the size of the largest file that is read whole.
+const maxWhole = 1 << 30
 
 // required opens a file that every folder must have.
 func required(fsys fs.FS, name string, diags *diagnostics) *file {
@@ -134,14 +171,12 @@ func reportMissing(diags *diagnostics, name, message string, ids []int) {
 	diags.add(name, 0, "%s: %v%s", message, shown, more)
 }
 
-// columns returns the lines of a separated file with their numbers from 1.
-func (f *file) columns(separator byte) iter.Seq2[int, []string] {
-	return func(yield func(int, []string) bool) {
-		line := 0
-		for text := range bytes.Lines(f.data) {
-			line++
-			fields := strings.Split(strings.TrimRight(string(text), "\r\n"), string(separator))
-			if !yield(line, fields) {
+// lines returns the lines of a file with their numbers from 1. A line is valid until the next.
+func (f *file) lines() iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for {
+			text, line, ok := f.next()
+			if !ok || !yield(line, text) {
 				return
 			}
 		}

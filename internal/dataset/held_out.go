@@ -5,6 +5,9 @@ import "slices"
 // WithoutHeldOut returns the explanations without those that are held out: training omits those of
 // a user's last two items, validation those of the last item.
 func (d *Dataset) WithoutHeldOut() Splits {
+	if !d.HasExplanations() {
+		return d.Explanations
+	}
 	type heldOut struct{ validation, test int }
 	ends := make(map[int]heldOut, len(d.Users))
 	for _, user := range d.Users {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 )
 
@@ -10,19 +11,34 @@ import (
 // first user for whom fewer than n unseen items exist (the reference never ends then).
 func (d *Dataset) FillNegatives(n int, seed int64) error {
 	filled := make(map[int][]int, len(d.Users))
-	for _, u := range d.Users {
-		if existing := d.Negatives[u.ID]; existing != nil {
-			filled[u.ID] = existing
-			continue
-		}
-		sampled, err := d.sampleNegatives(u, n, seed)
+	for u, err := range d.StreamNegatives(n, seed) {
 		if err != nil {
 			return err
 		}
-		filled[u.ID] = sampled
+		filled[u.ID] = u.Items
 	}
 	d.Negatives = filled
 	return nil
+}
+
+// StreamNegatives is [Dataset.FillNegatives] without keeping the samples: each user comes with its
+// negatives as Items.
+func (d *Dataset) StreamNegatives(n int, seed int64) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		for _, u := range d.Users {
+			unseen := d.Negatives[u.ID]
+			if unseen == nil {
+				var err error
+				if unseen, err = d.sampleNegatives(u, n, seed); err != nil {
+					yield(User{}, err)
+					return
+				}
+			}
+			if !yield(User{ID: u.ID, Items: unseen}, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (d *Dataset) sampleNegatives(u User, n int, seed int64) ([]int, error) {

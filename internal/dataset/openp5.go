@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 )
@@ -28,19 +27,18 @@ func SequenceFiles() []string { return append(names(fileSequential), fileOpenP5)
 // datamaps.json. Users and items get ids in the alphabetical order of the shop's, which reveals
 // nothing about the sequences.
 func (r *reader) openP5() bool {
-	if open(r.fsys, fileSequential, &diagnostics{}) != nil {
+	if exists(r.fsys, fileSequential) {
 		return false
 	}
 	f := open(r.fsys, fileOpenP5, r.diags)
 	if f == nil {
 		return false
 	}
+	defer f.close()
 	var users []string
 	var sequences [][]string
 	lines := map[string]int{}
-	line := 0
-	for text := range bytes.Lines(f.data) {
-		line++
+	for line, text := range f.lines() {
 		fields := strings.Fields(string(text))
 		if len(fields) < 2 {
 			r.diags.add(f.name, line, "want \"user item item ...\", got %s", quoteNumber(string(text)))
@@ -56,12 +54,13 @@ func (r *reader) openP5() bool {
 	r.d.UserIDs = sortedIDs(users)
 	r.d.ItemIDs = sortedIDs(slices.Concat(sequences...))
 	r.users, r.d.Items, r.mapped = len(r.d.UserIDs), len(r.d.ItemIDs), true
+	r.lineOf = r.newIndex()
 	for i, user := range users {
 		u := User{ID: idOf(r.d.UserIDs, user)}
 		for _, item := range sequences[i] {
 			u.Items = append(u.Items, idOf(r.d.ItemIDs, item))
 		}
-		r.lineOf[u.ID] = len(r.d.Users)
+		r.lineOf.set(u.ID, len(r.d.Users))
 		r.d.Users = append(r.d.Users, u)
 	}
 	return true

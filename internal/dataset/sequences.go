@@ -2,6 +2,8 @@ package dataset
 
 import (
 	"bytes"
+	"iter"
+	"math"
 	"strconv"
 )
 
@@ -12,45 +14,76 @@ type idLine struct {
 	numbers []int64
 }
 
-// rows reads a file of such lines; an invalid line is reported and skipped.
-func (r *reader) rows(f *file) []idLine {
-	list := make([]idLine, 0, bytes.Count(f.data, []byte{'\n'})+1)
-	seen := map[int]int{}
-	line := 0
-	for rest := f.data; len(rest) > 0; {
-		text, after, _ := bytes.Cut(rest, []byte{'\n'})
-		rest = after
-		line++
-		got, ok := r.row(f.name, line, bytes.TrimSuffix(text, []byte{'\r'}))
-		if !ok {
-			continue
+// rows returns the lines of a file, each valid until the next; an invalid line is reported and
+// skipped.
+func (r *reader) rows(f *file) iter.Seq[idLine] {
+	return func(yield func(idLine) bool) {
+		seen := r.newIndex()
+		var numbers []int64
+		for line, text := range f.lines() {
+			got, ok := r.row(f.name, line, text, numbers)
+			if !ok {
+				continue
+			}
+			numbers = got.numbers
+			if first, twice := seen.get(got.user); twice {
+				r.diags.add(f.name, line, "user %d already appears on line %d", got.user, first)
+				continue
+			}
+			seen.set(got.user, line)
+			if !yield(got) {
+				return
+			}
 		}
-		if first, twice := seen[got.user]; twice {
-			r.diags.add(f.name, line, "user %d already appears on line %d", got.user, first)
-			continue
-		}
-		seen[got.user] = line
-		list = append(list, got)
 	}
-	return list
 }
 
-func (r *reader) row(name string, line int, text []byte) (idLine, bool) {
-	fields := bytes.Fields(text)
-	if len(fields) < 2 {
-		r.diags.add(name, line, "want \"user number number ...\", got %s", quoteNumber(string(text)))
-		return idLine{}, false
-	}
-	ids := make([]int64, len(fields))
-	for i, field := range fields {
+// row parses a line; the numbers are written over those of an earlier line.
+func (r *reader) row(name string, line int, text []byte, numbers []int64) (idLine, bool) {
+	numbers, fields := numbers[:0], 0
+	user := int64(0)
+	for field := range bytes.FieldsSeq(text) {
 		n, err := strconv.ParseInt(string(field), 10, 64)
 		if err != nil {
 			r.diags.add(name, line, "%s is not a number", quoteNumber(string(field)))
 			return idLine{}, false
 		}
-		ids[i] = n
+		if fields == 0 {
+			user = n
+		} else {
+			numbers = append(numbers, n)
+		}
+		fields++
 	}
-	return idLine{line: line, user: int(ids[0]), numbers: ids[1:]}, true
+	if fields < 2 {
+		r.diags.add(name, line, "want \"user number number ...\", got %s", quoteNumber(string(text)))
+		return idLine{}, false
+	}
+	return idLine{line: line, user: int(user), numbers: numbers}, true
+}
+
+// index maps ids to numbers from 0. Ids of the datamaps take four bytes each.
+type index struct {
+	dense []int32 // [id] number + 1; 0 for none
+	other map[int]int
+}
+
+func (r *reader) newIndex() *index { return &index{make([]int32, r.users+1), map[int]int{}} }
+
+func (x *index) get(id int) (int, bool) {
+	if id >= 0 && id < len(x.dense) {
+		return int(x.dense[id]) - 1, x.dense[id] > 0
+	}
+	number, ok := x.other[id]
+	return number, ok
+}
+
+func (x *index) set(id, number int) {
+	if id >= 0 && id < len(x.dense) && number < math.MaxInt32 {
+		x.dense[id] = int32(number + 1) //nolint:gosec // compared above
+		return
+	}
+	x.other[id] = number
 }
 
 // sequences reads sequential.txt. An item may appear twice: users buy again.
@@ -59,20 +92,23 @@ func (r *reader) sequences() {
 	if f == nil {
 		return
 	}
-	for _, got := range r.rows(f) {
+	r.lineOf = r.newIndex()
+	r.d.Users = make([]User, 0, r.users)
+	for got := range r.rows(f) {
 		if !r.knownUser(got.user) {
 			r.diags.add(f.name, got.line, "user %d is not in %s (1 to %d)", got.user, fileDatamaps, r.users)
 			continue
 		}
-		r.lineOf[got.user] = len(r.d.Users)
+		r.lineOf.set(got.user, len(r.d.Users))
 		r.d.Users = append(r.d.Users, User{ID: got.user, Items: r.items(f.name, got)})
 	}
-	if !r.mapped || len(f.data) == 0 {
+	f.close()
+	if !r.mapped || f.failed {
 		return
 	}
 	var absent []int
 	for id := 1; id <= r.users; id++ {
-		if _, ok := r.lineOf[id]; !ok {
+		if _, ok := r.lineOf.get(id); !ok {
 			absent = append(absent, id)
 		}
 	}
@@ -81,7 +117,7 @@ func (r *reader) sequences() {
 
 // items converts a row's numbers to item ids and reports those that do not exist.
 func (r *reader) items(name string, got idLine) []int {
-	items := make([]int, len(got.numbers))
+	items := r.ints.take(len(got.numbers))
 	for i, n := range got.numbers {
 		items[i] = int(n)
 		if !r.knownItem(items[i]) {
@@ -100,8 +136,8 @@ func (r *reader) times() {
 	if f == nil {
 		return
 	}
-	for _, got := range r.rows(f) {
-		at, ok := r.lineOf[got.user]
+	for got := range r.rows(f) {
+		at, ok := r.lineOf.get(got.user)
 		if !ok {
 			r.diags.add(f.name, got.line, "user %d is not in %s", got.user, fileSequential)
 			continue
@@ -119,8 +155,10 @@ func (r *reader) times() {
 				break
 			}
 		}
-		u.Times = got.numbers
+		u.Times = r.seconds.take(len(got.numbers))
+		copy(u.Times, got.numbers)
 	}
+	f.close()
 	r.reportMissingUsers(f, func(u User) bool { return u.Times == nil })
 }
 
@@ -132,8 +170,8 @@ func (r *reader) negatives() {
 		return
 	}
 	r.d.Negatives = make(map[int][]int, len(r.d.Users))
-	for _, got := range r.rows(f) {
-		at, ok := r.lineOf[got.user]
+	for got := range r.rows(f) {
+		at, ok := r.lineOf.get(got.user)
 		if !ok {
 			r.diags.add(f.name, got.line, "user %d is not in %s", got.user, fileSequential)
 			continue
@@ -151,13 +189,14 @@ func (r *reader) negatives() {
 			seen[item] = "on this line"
 		}
 	}
+	f.close()
 	r.reportMissingUsers(f, func(u User) bool { return r.d.Negatives[u.ID] == nil })
 }
 
 // reportMissingUsers records the users of sequential.txt without a line in f. An unreadable file
 // was reported already.
 func (r *reader) reportMissingUsers(f *file, absent func(User) bool) {
-	if len(f.data) == 0 {
+	if f.failed {
 		return
 	}
 	var ids []int
@@ -167,4 +206,19 @@ func (r *reader) reportMissingUsers(f *file, absent func(User) bool) {
 		}
 	}
 	reportMissing(r.diags, f.name, "users of "+fileSequential+" without a line", ids)
+}
+
+// arena allocates many small slices in few large ones.
+type arena[T any] struct{ free []T }
+
+const arenaSize = 1 << 16
+
+// take returns a slice of n zero values of its own.
+func (a *arena[T]) take(n int) []T {
+	if n > len(a.free) {
+		a.free = make([]T, max(n, arenaSize))
+	}
+	taken := a.free[:n:n]
+	a.free = a.free[n:]
+	return taken
 }

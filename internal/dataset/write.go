@@ -35,6 +35,14 @@ type Source struct {
 // Write writes d as a folder that [Read] and the reference can read: same dataset, same bytes. It
 // creates dir if missing; files of an older dataset in it are overwritten, not removed.
 func Write(dir string, d *Dataset) error {
+	if err := Stream(dir, d.Source()); err != nil {
+		return fmt.Errorf("write dataset %q: %w", d.Name, err)
+	}
+	return nil
+}
+
+// Source returns the dataset as streams.
+func (d *Dataset) Source() Source {
 	s := Source{
 		UserIDs: streamOf(d.UserIDs), ItemIDs: streamOf(d.ItemIDs), Users: streamOf(d.Users), Codes: d.Codes,
 		Indent: d.Indent,
@@ -59,10 +67,7 @@ func Write(dir string, d *Dataset) error {
 	if d.Titles != nil {
 		s.Titles = titledItems(d)
 	}
-	if err := Stream(dir, s); err != nil {
-		return fmt.Errorf("write dataset %q: %w", d.Name, err)
-	}
-	return nil
+	return s
 }
 
 // Stream writes s into dir.

@@ -28,6 +28,9 @@ const (
 
 // extract finds the explanation of every review of the sequences.
 func (r *run) extract(ctx context.Context) error {
+	if r.Options.Extractor == spec.NoExtractor {
+		return nil
+	}
 	r.sum.Language = cmp.Or(r.Options.Language, languages()[0].name)
 	if err := r.explain(ctx, "explain", r.sum.Language); err != nil {
 		return err

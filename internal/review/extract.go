@@ -31,6 +31,7 @@ func methods() []extractorMethod {
 	return []extractorMethod{
 		{"sentence", func(in language, l Lexicon) Extractor { return sentenceExtractor{newScorer(in, l)} }},
 		{"summary", func(in language, l Lexicon) Extractor { return summaryExtractor{newScorer(in, l)} }},
+		{spec.NoExtractor, func(language, Lexicon) Extractor { return noExtractor{} }},
 	}
 }
 
@@ -60,6 +61,14 @@ func NewExtractor(name, in string, lexicon Lexicon) (Extractor, error) {
 	default:
 		return itemWordExtractor{newCleaner(), lexicon}, nil
 	}
+}
+
+// noExtractor finds nothing.
+type noExtractor struct{}
+
+// Extract finds nothing.
+func (noExtractor) Extract(string, string) (explanation, feature string, ok bool) {
+	return "", "", false
 }
 
 // wordSet parses a list of words.

@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,6 +248,23 @@ func TestSummaryExtractor(t *testing.T) {
 		if strings.EqualFold(e.Explanation, "five stars") {
 			t.Fatal("a headline that only states the stars is an explanation")
 		}
+	}
+}
+
+// TestNoExtractor imports the same sequences without explanations.
+func TestNoExtractor(t *testing.T) {
+	opts := options(beauty)
+	explained, _ := importInto(t, opts)
+	opts.Extractor = spec.NoExtractor
+	plain, sum := importInto(t, opts)
+	want, got := read(t, explained), read(t, plain)
+	want.Explanations = dataset.Splits{}
+	want.Name = got.Name
+	if diff := cmp.Diff(want, got); diff != "" || sum.Texts != 0 || sum.Language != "" {
+		t.Errorf("%d texts in %q (-want +got):\n%s", sum.Texts, sum.Language, diff)
+	}
+	if _, err := os.Stat(filepath.Join(plain, "explanation.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file of explanations: %v", err)
 	}
 }
 

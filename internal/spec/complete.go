@@ -50,6 +50,7 @@ func (s Spec) emptyMeans() map[string]string {
 		set("student.dropout", fmt.Sprintf("%g, the size's", size.Dropout), s.Student.Dropout == nil)
 	}
 	set("train.micro_batch", "all rows of a batch", s.Train.MicroBatch == 0)
+	set("train.processes", "one", s.Train.Processes == 0)
 	set("train.precision", "float32", s.Train.Precision == "")
 	set("train.steps", "as many as the epochs have", s.Train.Steps == 0)
 	set("train.epoch_steps", "the reference's rule", s.Train.EpochSteps == 0)

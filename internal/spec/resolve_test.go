@@ -102,3 +102,26 @@ func TestProtocolKeepsOnlyRelevantSwitches(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestTrainedMethodNeedsNoTextsWithoutWeight: only texts are switched off.
+func TestTrainedMethodNeedsNoTextsWithoutWeight(t *testing.T) {
+	all := spec.Method{Explanation: true, Sequential: true, Rationale: true, TopN: true}
+	for _, c := range []struct {
+		ratio                  spec.Ratio
+		explanation, rationale bool
+	}{
+		{spec.Ratio{Sequential: 1}, false, false},
+		{spec.Ratio{Explanation: 0.1, Sequential: 1}, true, false},
+		{spec.Ratio{Rationale: 0.1, TopN: 1}, false, true},
+	} {
+		want := all
+		want.Explanation, want.Rationale = c.explanation, c.rationale
+		if got := all.Trained(c.ratio); got != want {
+			t.Errorf("%+v: %+v, want %+v", c.ratio, got, want)
+		}
+	}
+	plain := spec.Method{Sequential: true}
+	if got := plain.Trained(spec.Ratio{Explanation: 1, Rationale: 1}); got != plain {
+		t.Errorf("a method without texts got some: %+v", got)
+	}
+}

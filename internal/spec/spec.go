@@ -216,6 +216,10 @@ type Train struct {
 	// MicroBatch is how many rows of a batch are computed at a time, with their gradients
 	// accumulated; 0 means all, halved each time memory runs out.
 	MicroBatch int `json:"micro_batch,omitempty" yaml:"micro_batch,omitempty" validate:"min=0"`
+	// Processes is how many processes of the worker's machine train a student together; 0 means
+	// one. They share the micro-batches of a batch, so MicroBatch must be set, and each uses the
+	// next GPU. The weights are equal up to rounding, whatever their number.
+	Processes int `json:"processes,omitempty" yaml:"processes,omitempty" validate:"min=0,max=64"`
 	// Precision is the type of matrix multiplications: "float32" (the default) or "bfloat16", with
 	// float32 weights, moments, norms and losses.
 	Precision string `json:"precision,omitempty" yaml:"precision,omitempty" validate:"omitempty,oneof=float32 bfloat16"`

@@ -183,6 +183,14 @@ type Method struct {
 	Cite string
 }
 
+// Trained returns the method without the tasks of texts to which a ratio gives no weight: no text
+// is needed to train it.
+func (m Method) Trained(r Ratio) Method {
+	m.Explanation = m.Explanation && r.Explanation > 0
+	m.Rationale = m.Rationale && r.Rationale > 0
+	return m
+}
+
 // Methods is the table of methods.
 func Methods() []Method {
 	return []Method{
@@ -288,9 +296,12 @@ func Columns() []string { return []string{"user", "item", "time", "rating", "tex
 // TitleColumn is our name for the column of titles in the shop's item file.
 const TitleColumn = "title"
 
+// NoExtractor finds no explanations: the data are for recommendations only.
+const NoExtractor = "none"
+
 // Extractors returns the ways to find a review's explanation and feature; package review implements
 // them.
-func Extractors() []string { return []string{"sentence", "summary"} }
+func Extractors() []string { return []string{"sentence", "summary", NoExtractor} }
 
 // OtherLanguage is the language without word lists: explanations are found by item words alone.
 const OtherLanguage = "other"

@@ -126,7 +126,7 @@ func rules() []rule {
 		},
 	}, slices.Concat(
 		reviewRules(), trialRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(),
-		codeRules(), entailmentRules(), fusionRules(), nightlyRules(), sourceRules(),
+		codeRules(), processRules(), entailmentRules(), fusionRules(), nightlyRules(), sourceRules(),
 	)...)
 }
 
@@ -179,6 +179,20 @@ func codeRules() []rule {
 			"train.warmup_steps",
 			func(s Spec) bool { return s.Train.Steps > 0 && s.Train.WarmupSteps >= s.Train.Steps },
 			"leaves no step at the full rate in train.steps", "",
+		},
+	}
+}
+
+// processRules returns the rule for a training of several processes.
+func processRules() []rule {
+	return []rule{
+		{
+			"train.processes", func(s Spec) bool {
+				t := s.Train
+				return t.Processes > 1 && (t.MicroBatch == 0 || (t.Processes-1)*t.MicroBatch >= t.Batch)
+			},
+			"leaves a process without a micro-batch",
+			"set train.micro_batch to at most train.batch divided by train.processes",
 		},
 	}
 }

@@ -76,25 +76,67 @@ func (m *Model) Gradient(
 func (m *Model) AccumulatedGradient(
 	s *torch.Scope, b task.Batch, p spec.Protocol, seed int64, rows int,
 ) (loss, gradient *torch.Tensor, err error) {
+	sum := gradientSum{scope: s}
 	err = m.MicroBatches(b, p, rows, func(microBatch task.Batch, from int, weight float64) error {
-		inner := s.Sub()
-		defer inner.Close()
-		l, g, err := m.Gradient(inner, microBatch, p, seed+int64(from))
-		switch {
-		case err != nil:
-			return err
-		case weight < 1:
-			l, g = l.Scale(weight), g.Scale(weight)
-		}
-		if gradient == nil {
-			loss, gradient = s.Adopt(l), s.Adopt(g)
+		return sum.add(m, microBatch, p, seed+int64(from), weight)
+	})
+	return sum.loss, sum.gradient, err
+}
+
+// Share is the part of a batch of one of several processes, from 0.
+type Share struct {
+	Process, Processes int
+	// MicroBatch is the number of rows of a micro-batch; at most Rows of them are computed at a
+	// time. 0 means all.
+	MicroBatch, Rows int
+}
+
+// SharedGradient is [Model.AccumulatedGradient] of a process's share of a batch: every nth
+// micro-batch. The sum over the processes equals that of AccumulatedGradient with the rows of a
+// micro-batch, up to rounding. Fewer rows at a time sample another dropout.
+func (m *Model) SharedGradient(
+	s *torch.Scope, b task.Batch, p spec.Protocol, seed int64, share Share,
+) (loss, gradient *torch.Tensor, err error) {
+	sum := gradientSum{scope: s}
+	err = m.MicroBatches(b, p, share.MicroBatch, func(part task.Batch, from int, weight float64) error {
+		if from/max(1, share.MicroBatch)%share.Processes != share.Process {
 			return nil
 		}
-		loss.AddTo(l)
-		gradient.AddTo(g)
-		return nil
+		return m.MicroBatches(part, p, share.Rows, func(inner task.Batch, at int, innerWeight float64) error {
+			return sum.add(m, inner, p, seed+int64(from+at), weight*innerWeight)
+		})
 	})
-	return loss, gradient, err
+	if err == nil && sum.gradient == nil { // more processes than micro-batches
+		sum.loss = s.Zeros(torch.Float32, m.device)
+		sum.gradient = s.Zeros(torch.Float32, m.device, int64(m.flat.Numel()))
+	}
+	return sum.loss, sum.gradient, err
+}
+
+// gradientSum is the sum of the losses and gradients of micro-batches; nil before the first.
+type gradientSum struct {
+	scope          *torch.Scope
+	loss, gradient *torch.Tensor
+}
+
+// add adds the gradient of a micro-batch by the weight of its loss.
+func (g *gradientSum) add(m *Model, b task.Batch, p spec.Protocol, seed int64, weight float64) error {
+	inner := g.scope.Sub()
+	defer inner.Close()
+	loss, gradient, err := m.Gradient(inner, b, p, seed)
+	switch {
+	case err != nil:
+		return err
+	case weight < 1:
+		loss, gradient = loss.Scale(weight), gradient.Scale(weight)
+	}
+	if g.gradient == nil {
+		g.loss, g.gradient = g.scope.Adopt(loss), g.scope.Adopt(gradient)
+		return nil
+	}
+	g.loss.AddTo(loss)
+	g.gradient.AddTo(gradient)
+	return nil
 }
 
 // MicroBatches calls f with consecutive micro-batches of at most rows rows (0: the whole batch),

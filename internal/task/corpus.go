@@ -116,14 +116,14 @@ func (c *Corpus) selectUsers(data *dataset.Dataset) {
 }
 
 // prefix is a training pair: the target is the item at a position of segments[user].
-type prefix struct{ user, position int }
+type prefix struct{ user, position int32 }
 
 // addSegments adds a user with a training segment, and the user's prefixes if the protocol has
 // FullPrefixes.
 func (c *Corpus) addSegments(user dataset.User) {
 	if c.settings.Protocol.FullPrefixes {
 		for position := 1; position < len(user.TrainItems()); position++ {
-			c.prefixes = append(c.prefixes, prefix{len(c.segments), position})
+			c.prefixes = append(c.prefixes, prefix{int32(len(c.segments)), int32(position)}) //nolint:gosec // far fewer
 		}
 	}
 	c.segments = append(c.segments, user)

@@ -74,6 +74,16 @@ func ParseDevice(name string) (Device, error) {
 	}
 }
 
+// DeviceAfter returns the name of the device n after the one that a name means: the CPU for the
+// CPU, and otherwise another GPU, which may not exist.
+func DeviceAfter(name string, n int) (string, error) {
+	device, err := ParseDevice(name)
+	if err != nil || device == CPU {
+		return CPU.String(), err
+	}
+	return (device + Device(n)).String(), nil //nolint:gosec // a small number
+}
+
 // Synchronize waits until the device has finished all queued work. On the CPU, it does nothing.
 func Synchronize(device Device) {
 	if device >= 0 {

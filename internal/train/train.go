@@ -41,6 +41,9 @@ type Job struct {
 	Save func(context.Context, Checkpoint) error
 	// Progress is called after every step and every validated batch; it may be nil.
 	Progress func(Progress)
+	// Parallel is the processes that train the same student; nil if this is the only one. Resume
+	// may be the checkpoint of a training with another number of processes.
+	Parallel *DataParallel
 	// Stop, once closed, ends training at the next step with a checkpoint and ErrStopped; it may be
 	// nil.
 	Stop <-chan struct{}

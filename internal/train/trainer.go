@@ -300,17 +300,31 @@ func (t *trainer) trainBatch(b task.Batch) (loss *torch.Tensor, err error) {
 	return loss, err
 }
 
-// gradient returns the loss of a batch and its gradient.
+// gradient returns the loss of a batch and its gradient, of which the processes of the training
+// compute their shares.
 func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.Tensor, err error) {
 	err = t.withOOMBackoff(b, func(inner *torch.Scope, rows int) error {
-		seed := stepSeed(t.job.Seed, t.state.Step)
-		l, g, err := t.model.AccumulatedGradient(inner, b, t.job.Protocol, seed, rows)
+		l, g, err := t.ownGradient(inner, b, rows)
 		if err == nil {
 			loss, gradient = s.Adopt(l), s.Adopt(g)
 		}
 		return err
 	})
+	if err == nil && t.job.Parallel != nil {
+		loss, gradient, err = t.job.Parallel.sum(s, t.state.Step, loss, gradient)
+	}
 	return loss, gradient, err
+}
+
+// ownGradient returns this process's share of the loss of a batch, and its gradient.
+func (t *trainer) ownGradient(s *torch.Scope, b task.Batch, rows int) (loss, gradient *torch.Tensor, err error) {
+	seed := stepSeed(t.job.Seed, t.state.Step)
+	if t.job.Parallel == nil {
+		return t.model.AccumulatedGradient(s, b, t.job.Protocol, seed, rows)
+	}
+	share := t.job.Parallel.share
+	share.MicroBatch, share.Rows = t.job.Spec.Train.MicroBatch, rows
+	return t.model.SharedGradient(s, b, t.job.Protocol, seed, share)
 }
 
 // withOOMBackoff calls f, and halves the micro-batch each time memory runs out. If it runs out with
