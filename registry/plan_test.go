@@ -58,6 +58,8 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 	longer, larger, limited := base, base, base
 	longer.Train.Epochs = 6
 	larger.Student.Size = "t5-base"
+	unknown := base
+	unknown.Train.Epochs = 0
 	limited.Train.EpochSteps = 50 // of base, the steps of a whole epoch are unknown
 	for name, c := range map[string]struct {
 		now     spec.Spec
@@ -69,6 +71,7 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 		"one run":       {base, []float64{8}, registry.Estimate{Low: 6, High: 10, Runs: 1}, 100},
 		"two runs":      {base, []float64{10, 20}, registry.Estimate{Low: 9, High: 22, Runs: 2}, 100},
 		"three times":   {longer, []float64{10, 20}, registry.Estimate{Low: 27, High: 66, Runs: 2}, 300},
+		"no epochs":     {unknown, []float64{10, 20}, registry.Estimate{Low: 9, High: 22, Runs: 2}, 100},
 		"limited steps": {limited, []float64{10, 20}, registry.Estimate{}, 0},
 		"another model": {larger, []float64{10, 20}, registry.Estimate{}, 0},
 	} {
@@ -187,5 +190,38 @@ func TestSamplesCountWithoutOtherRuns(t *testing.T) {
 		if diff := cmp.Diff(c.want, plan.Stages[0].Estimate, near); diff != "" {
 			t.Errorf("after the run of %s: %s", c.run.Name, diff)
 		}
+	}
+}
+
+// TestReasonsOfAPlan has a stage of its own reasons, one that waits for it, and one that waits and
+// changed itself.
+func TestReasonsOfAPlan(t *testing.T) {
+	t.Parallel()
+	s := spec.Default()
+	s.Name, s.Data.Folder = "shop", "folder"
+	waits := planned("preprocess", "preprocess")
+	waits.After = []string{"import"}
+	stages := []registry.PlannedStage{planned("import", "import"), waits}
+	plan, err := registry.NewPlan(t.Context(), planBucket(t, s), s, stages, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]registry.Reason{{{Change: registry.NeverDone}}, {{registry.StageRuns, "import"}}} {
+		if diff := cmp.Diff(want, plan.Stages[i].Why); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", plan.Stages[i].Label, diff)
+		}
+	}
+}
+
+// TestDiffJSONNeedsTwoObjects compares settings of which one cannot be read.
+func TestDiffJSONNeedsTwoObjects(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][2]string{{`{"a": 1}`, "{"}, {"{", `{"a": 1}`}} {
+		if got := registry.DiffJSON(c[0], c[1]); got != nil {
+			t.Errorf("%s and %s differ in %q", c[0], c[1], got)
+		}
+	}
+	if diff := cmp.Diff([]string{"a 1 → 2"}, registry.DiffJSON(`{"a": 1}`, `{"a": 2}`)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -154,3 +154,11 @@ func TestFilesAreNotCached(t *testing.T) {
 		t.Errorf("the cache was made: %v", err)
 	}
 }
+
+// TestNoCacheIsMadeForNoBytes opens a bucket without a cache.
+func TestNoCacheIsMadeForNoBytes(t *testing.T) {
+	c := newCachedBucket(t, 0)
+	if _, err := os.Stat(c.dir); !os.IsNotExist(err) {
+		t.Errorf("a cache of 0 bytes has a folder: %v", err)
+	}
+}

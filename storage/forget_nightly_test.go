@@ -79,3 +79,24 @@ func TestForgetNightly(t *testing.T) {
 		t.Errorf("verify: %+v, %v", checked.BadObjects, err)
 	}
 }
+
+// TestUserKeys counts the imports by the digest of the key of their pseudonyms.
+func TestUserKeys(t *testing.T) {
+	bucket, root := storagetest.OpenFolder(t)
+	s := &shopBucket{bucket, t, root}
+	for i, settings := range []string{
+		"", `{"user_core": 3}`, `{"user_key": "a1"}`, `{"user_key": "a1"}`, `{"user_key": "b2"}`,
+	} {
+		record := storage.StageRecord{
+			Stage: "import", Settings: settings, Output: s.put("model", "x"),
+			Fingerprint: storage.Digest([]byte{byte(i)}),
+		}
+		if err := s.Commit(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := s.UserKeys(t.Context())
+	if diff := cmp.Diff(map[string]int{"a1": 2, "b2": 1}, keys); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}

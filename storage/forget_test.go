@@ -124,3 +124,19 @@ func TestForget(t *testing.T) {
 		t.Errorf("a second time: %+v, %v", again, err)
 	}
 }
+
+// TestForgetNeedsTheUsersTexts fails where a dataset with the user cannot be read: without its
+// texts, rows of the user would remain.
+func TestForgetNeedsTheUsersTexts(t *testing.T) {
+	bucket, root := storagetest.OpenFolder(t)
+	s := &shopBucket{bucket, t, root}
+	s.put("import", `{"users": ["ann-4711"]}`)
+	broken := errors.New("the dataset is torn")
+	_, err := s.Forget(t.Context(), storage.ForgetOptions{
+		Users: []string{"ann-4711"}, Now: time.Unix(1_800_000_000, 0),
+		Texts: func(context.Context, storage.Ref) ([]string, error) { return nil, broken },
+	})
+	if !errors.Is(err, broken) || s.count("ann-4711") == 0 {
+		t.Errorf("%v; the user is in %d files", err, s.count("ann-4711"))
+	}
+}

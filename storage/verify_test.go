@@ -365,3 +365,63 @@ func TestPutRewritesOldContent(t *testing.T) {
 		t.Errorf("%v, %v: want it young", info.ModTime(), err)
 	}
 }
+
+// TestVerifyChecksStagesWithoutARun finds a missing file of an artifact that only the record of a
+// stage names.
+func TestVerifyChecksStagesWithoutARun(t *testing.T) {
+	h := newRunHistory(t)
+	lone := h.putArtifact(t, "dataset", map[string]string{"lone.txt": "only here"})
+	err := h.Commit(t.Context(), storage.StageRecord{
+		Stage: "import", Fingerprint: strings.Repeat("c", 64), Output: lone,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte("only here"))})
+	if err := os.Remove(filepath.Join(h.root, key)); err != nil {
+		t.Fatal(err)
+	}
+	found := h.verify(t, "").BadObjects
+	if len(found) != 1 || found[0].Key != key {
+		t.Errorf("%+v, want %s", found, key)
+	}
+}
+
+// TestOwnRunStages reads the stages of a run without those of its children, and of none.
+func TestOwnRunStages(t *testing.T) {
+	h := newRunHistory(t)
+	stages, err := h.OwnRunStages(t.Context(), "second", "run-2")
+	if err != nil || len(stages) != 1 || stages[0].Stage != "import" {
+		t.Errorf("%+v, %v", stages, err)
+	}
+	if stages, err := h.OwnRunStages(t.Context(), "third", "run-9"); err != nil || len(stages) != 0 {
+		t.Errorf("an unknown run: %+v, %v", stages, err)
+	}
+}
+
+// TestRequestsAreCounted makes one request of a kind at a time.
+func TestRequestsAreCounted(t *testing.T) {
+	h := newRunHistory(t)
+	before := h.Requests()
+	if there, err := h.IsComplete(t.Context(), h.model); err != nil || !there {
+		t.Fatal(there, err)
+	}
+	if got := h.Requests().Sub(before); got.Heads == 0 || got.Writes != 0 || got.Deletes != 0 {
+		t.Errorf("looking at an artifact: %+v", got)
+	}
+	before = h.Requests()
+	if _, err := h.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Requests().Sub(before); got.Deletes != 0 {
+		t.Errorf("collecting nothing: %+v", got)
+	}
+	h.putArtifact(t, "dataset", map[string]string{"lone.txt": "only here"})
+	before = h.Requests()
+	if _, err := h.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Requests().Sub(before); got.Deletes == 0 {
+		t.Errorf("collecting an artifact: %+v", got)
+	}
+}

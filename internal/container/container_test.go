@@ -138,6 +138,7 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 	for want, data := range map[string]string{
 		"this is a zip archive of several files (a.csv, b.csv): unpack it and name one": zipped(t, two...),
 		"the zip archive is empty": zipped(t),
+		"the tar archive is empty": tarred(t, [2]string{"._a", "x"}),
 		"this is an Office document: save its table as CSV": zipped(
 			t, [2]string{"[Content_Types].xml", "x"}, two[0],
 		),

@@ -255,3 +255,27 @@ func TestFitSkipsSeenItems(t *testing.T) {
 		t.Errorf("fitted on %d users, without %v, error %v; want 48", got.Users, got.Without, err)
 	}
 }
+
+// TestRankAllRanksTheMixAndThoseWithoutAPart compares each ranking with that of its mix alone.
+func TestRankAllRanksTheMixAndThoseWithoutAPart(t *testing.T) {
+	s := newShop(400, func(int) [2]float64 { return [2]float64{2, 1} })
+	parts := []fusion.Part{s.part(0, "head"), s.part(1, "counts")}
+	fitted, err := fusion.Fit(t.Context(), parts, s.users[:300], fusion.Settings{Candidates: 20}, nil)
+	if err != nil || len(fitted.Without) != 2 {
+		t.Fatalf("%+v, %v", fitted, err)
+	}
+	got, err := fitted.RankAll(t.Context(), parts, s.users[300:], 5, nil)
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%d rankings, %v", len(got), err)
+	}
+	for i, c := range []struct {
+		mix   fusion.Mix
+		parts []fusion.Part
+	}{{fitted.Mix, parts}, {fitted.Without[0], parts[1:]}, {fitted.Without[1], parts[:1]}} {
+		alone := fusion.Recommender{Parts: c.parts, Mix: c.mix}
+		want, err := alone.Recommend(t.Context(), s.users[300:], 5, nil)
+		if diff := cmp.Diff(want, got[i]); diff != "" || err != nil {
+			t.Errorf("ranking %d: %v %s", i, err, diff)
+		}
+	}
+}

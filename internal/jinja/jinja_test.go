@@ -64,6 +64,8 @@ func TestBrokenTemplatesAreRejected(t *testing.T) {
 		"{{ [] | selectattr('a', 'odd', 1) }}": `test "odd" is not supported`,
 		"{{ 1 // 0 }}":                         "division by zero",
 		"{{ 1 + 'a' }}":                        "does not apply",
+		"{{ [1] - [2] }}":                      "does not apply",
+		"{{ range(1=2) }}":                     `want ")", got "="`,
 		"{{ a @ b }}":                          `unexpected '@'`,
 		"{% for a in range(9999999) %}{% endfor %}":                                          "is too long",
 		"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}":     "too many steps",

@@ -204,6 +204,11 @@ func TestLegacyStoragesAreReadByPlace(t *testing.T) {
 		if err != nil || string(data) != want {
 			t.Errorf("%s: got %q, error %v", name, data, err)
 		}
+		for _, beyond := range [][2]int64{{-1, end}, {end, first}, {first, end + 1}} {
+			if data, err := file.Tensors[name].Storage.Read(beyond[0], beyond[1]); err == nil {
+				t.Errorf("%s: elements %v are %q", name, beyond, data)
+			}
+		}
 	}
 }
 

@@ -37,6 +37,10 @@ func TestTexts(t *testing.T) {
 			"40/40 rows", "████████████████████",
 		},
 		{
+			progress.Progress{Done: 50, Total: 40, Unit: "rows", Rate: 2},
+			"50/40 rows, 2/s, 0.0s left", "████████████████████",
+		},
+		{
 			progress.Progress{Done: 7, Unit: "rows", Rate: 0.5},
 			"7 rows, 0.5/s", "",
 		},

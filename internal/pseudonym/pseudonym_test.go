@@ -71,3 +71,15 @@ func TestKeysAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestRequiredKey returns the digest of a key, and an error without one.
+func TestRequiredKey(t *testing.T) {
+	t.Parallel()
+	k := key(t, strings.Repeat("k", 32))
+	if digest, err := k.Required(); err != nil || digest != k.Digest() || digest == "" {
+		t.Errorf("%q, %v", digest, err)
+	}
+	if digest, err := (pseudonym.Key{}).Required(); !errors.Is(err, pseudonym.ErrKey) || digest != "" {
+		t.Errorf("without a key: %q, %v", digest, err)
+	}
+}

@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -64,16 +65,23 @@ func TestTeacher(t *testing.T) {
 }
 
 // TestPretrained compares with Hugging Face's models: t5-small has 60,506,624 parameters,
-// google/t5-v1_1-small 76,961,152; the whole-word table adds 512 rows.
+// google/t5-v1_1-small 76,961,152; internal/t5/testdata/flan, which has more decoder layers than
+// encoder layers, 6,504. The whole-word table adds 512 rows.
 func TestPretrained(t *testing.T) {
 	t.Parallel()
+	flan, err := os.ReadFile("../t5/testdata/flan/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for config, want := range map[string]int64{
-		`{"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8, "vocab_size": 32128}`: 60_506_624,
+		`{"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8, "vocab_size": 32128}`: 60_506_624 +
+			512*512,
 		`{"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 8, "num_heads": 6, "vocab_size": 32128,
-		"feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "num_decoder_layers": 8}`: 76_961_152,
+		"feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "num_decoder_layers": 8}`: 76_961_152 + 512*512,
+		string(flan): 6_504 + 512*8,
 	} {
 		needs, err := room.Pretrained([]byte(config), spec.Default().Train)
-		if err != nil || len(needs) != 3 || needs[0].Least != 16*(want+512*512) {
+		if err != nil || len(needs) != 3 || needs[0].Least != 16*want {
 			t.Errorf("%+v, %v, want %d parameters", needs, err, want)
 		}
 	}

@@ -86,3 +86,15 @@ func TestTooSmallMachines(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestActivations computes two layers by hand: for the encoder 13 tokens of 6*2 + 5*21 + 3*5 values
+// and 2*7 attentions of 13 by 13, for the decoder 4 of 9*2 + 9*21 + 3*5 and 2*7 of 4 by 13 + 4, and
+// three values for each of 17 words.
+func TestActivations(t *testing.T) {
+	t.Parallel()
+	size := spec.Size{Model: 2, Head: 3, FeedForward: 5, Heads: 7, Layers: 2}
+	got := room.Activations(size, room.Batch{Rows: 11, Source: 13, Target: 4, Vocabulary: 17})
+	if want := int64(4 * 11 * (2*(13*132+14*169+4*222+14*68) + 3*4*17)); got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}

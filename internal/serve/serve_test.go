@@ -185,7 +185,9 @@ func TestPromotionSwapsModelAndFreesTheOldOne(t *testing.T) {
 
 func TestShutdownFinishesOpenRequests(t *testing.T) {
 	student := &fakeStudent{release: make(chan struct{}), batches: make(chan int, 1)}
-	r := start(t, newFakeSource(t, student), nil)
+	source := newFakeSource(t, student)
+	source.freed = make(chan string) // so that a model is not freed before the test receives
+	r := start(t, source, nil)
 	r.ready("shop/1")
 	last := make(chan serve.Recommendations, 1)
 	go func() { last <- r.recommendations("/recommend/U1") }()
@@ -198,6 +200,12 @@ func TestShutdownFinishesOpenRequests(t *testing.T) {
 	if got := <-last; len(got.Items) == 0 {
 		t.Errorf("%+v", got)
 	}
+	select {
+	case err := <-r.ended:
+		t.Fatalf("the server ended before its model was freed: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	<-source.freed
 	if err := <-r.ended; err != nil {
 		t.Error(err)
 	}

@@ -37,6 +37,15 @@ func TestCodesOfASpec(t *testing.T) {
 	}
 }
 
+// TestAnUnknownProtocolIsTheOnlyProblem parses settings whose rules read the protocol.
+func TestAnUnknownProtocolIsTheOnlyProblem(t *testing.T) {
+	t.Parallel()
+	_, err := spec.Parse("s.yaml", []byte(minimalSpec), []string{"protocol=papre", "train.select_by=ndcg"})
+	if err == nil || !strings.Contains(err.Error(), "protocol") || strings.Contains(err.Error(), "constrained search") {
+		t.Error(err)
+	}
+}
+
 // TestCodeRules has settings that only items with codes have.
 func TestCodeRules(t *testing.T) {
 	t.Parallel()

@@ -155,6 +155,14 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: warnings for %q, want %q", override, got, key)
 		}
 	}
+	const sequential, topN, explanations = "evaluate.sequential_users=-1", "evaluate.topn_users=-1",
+		"evaluate.explanations=-1"
+	for _, two := range [][]string{{sequential, topN}, {sequential, explanations}, {topN, explanations}} {
+		s, err := spec.Parse("shop.yaml", []byte(minimalSpec), two)
+		if err != nil || len(spec.Warnings(s)) != 0 {
+			t.Errorf("%v: %v, %v; one task is evaluated", two, spec.Warnings(s), err)
+		}
+	}
 	s, err := spec.Parse("shop.yaml", []byte(minimalSpec), []string{
 		"protocol=clean", "data.indexing=as-is", "evaluate.sequential_users=-1", "evaluate.topn_users=-1",
 		"evaluate.explanations=-1",

@@ -86,7 +86,7 @@ func TestOrderOf(t *testing.T) {
 	for text, want := range map[string]timestamp.Order{
 		"14/01/2014": timestamp.DayFirst, "01/14/2014": timestamp.MonthFirst, "01/02/2014": timestamp.Either,
 		"1.2.2014": timestamp.DayFirst, "January 2, 2014": timestamp.None, "2014-01-02": timestamp.None,
-		"14/14/2014": timestamp.None, "soon": timestamp.None,
+		"14/14/2014": timestamp.None, "soon": timestamp.None, "14 apples": timestamp.None,
 	} {
 		if got := timestamp.OrderOf(text); got != want {
 			t.Errorf("OrderOf(%q) = %d, want %d", text, got, want)
