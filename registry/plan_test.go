@@ -225,3 +225,38 @@ func TestDiffJSONNeedsTwoObjects(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestEstimatesScaleBatchesAndRationales plans twice the rows in a batch, and all explanations after
+// half of them, which took 20 and 10 seconds. Rationales of earlier runs cost nothing.
+func TestEstimatesScaleBatchesAndRationales(t *testing.T) {
+	t.Parallel()
+	before := spec.Default()
+	before.Name, before.Data.Folder, before.Teacher.MaxReviews = "shop", "folder", 50
+	before.Train.EpochSteps, before.Train.Batch = 10, 32
+	now := before
+	now.Train.Batch, now.Teacher.MaxReviews = 64, 0
+	record := registry.RunRecord{Spec: before, Stages: []registry.StageTime{
+		{Name: "import", Stage: "import", Seconds: 1, Stats: storage.Stats{Units: 100}},
+		{Name: "distill", Stage: "distill", Seconds: 10},
+		{Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: 20},
+	}}
+	b := planBucket(t, before)
+	data, err := json.Marshal(record)
+	if err == nil {
+		err = b.PutRun(t.Context(), "shop", "a", storage.RunRecord, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages := []registry.PlannedStage{planned("distill", "distill"), planned("pretrain rdrec/1", "pretrain")}
+	plan, err := registry.NewPlan(t.Context(), b, now, stages, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := cmpopts.EquateApprox(0, 1e-9)
+	for i, want := range []registry.Estimate{{Low: 0, High: 25, Runs: 1}, {Low: 30, High: 50, Runs: 1}} {
+		if diff := cmp.Diff(want, plan.Stages[i].Estimate, near); diff != "" {
+			t.Errorf("%s: %s", plan.Stages[i].Label, diff)
+		}
+	}
+}

@@ -55,6 +55,10 @@ func (c *importCmd) load() (loaded spec.Spec, err error) {
 		return loaded, usageError{errors.New("expected either a spec or --from")}
 	case c.Spec != "":
 		loaded, err = readSpec(c.Spec, c.Set, findFiles)
+	case hasSequences(c.From):
+		return loaded, specError{
+			fmt.Errorf("%q is a data set, not raw reviews", c.From), "use it with starter run --dataset " + c.From,
+		}
 	default:
 		name := strings.TrimSuffix(filepath.Base(c.From), filepath.Ext(c.From))
 		text := fmt.Sprintf("name: %q\nmethods: [pod]\ndata: {negatives: 1, reviews: {path: %q, user_core: %d, "+

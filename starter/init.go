@@ -50,8 +50,25 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if err := os.WriteFile(out, []byte(text), 0o600); err != nil {
 		return err
 	}
+	for _, line := range recognized(preview.Summary) {
+		a.logf("%s", line)
+	}
+	if preview.Summary.Texts == 0 {
+		a.logf("warning: no review has a text, so nothing is distilled or explained: if a column has it, " +
+			"--set data.reviews.columns.text=NAME names it")
+	}
 	return a.done(map[string]string{"spec": out},
 		"spec       %s; \"starter spec %s\" prints every key, \"starter run %s\" runs it", out, out, out)
+}
+
+// recognized returns how the files were read, and the counts of what is in them.
+func recognized(sum dataset.ImportSummary) []string {
+	var lines []string
+	for _, source := range sum.Sources {
+		lines = append(lines, "read "+source)
+	}
+	return append(lines, fmt.Sprintf("%d rows, %d of them bad: %d users, %d items, %d interactions, %d explanations",
+		sum.Rows, sum.Bad, sum.Users, sum.Items, sum.Interactions, sum.Explanations))
 }
 
 // maxNegatives is the default of data.negatives. A smaller share of the items is taken where there
@@ -93,21 +110,23 @@ func initialSpec(s spec.Spec, sum dataset.ImportSummary, set []string) (string, 
 			short[i].Value = flow{item.Value}
 		}
 	}
-	text, err := yaml.MarshalWithOptions(short, yaml.WithComment(yaml.CommentMap{
+	comments := yaml.CommentMap{
 		"$.data.negatives": {yaml.HeadComment(" unseen items beside the true one in the top-N task")},
 		"$.data.reviews": {yaml.HeadComment(
 			" docs/formats.md has the settings: columns, header, quote, encoding, time_format, metadata, ...")},
-	}))
+	}
+	if !slices.ContainsFunc(set, func(s string) bool { return strings.HasPrefix(s, "student") }) {
+		comments["$.student"] = []*yaml.Comment{yaml.HeadComment(
+			" trains for hours on a CPU; for a first look: student: {size: t5-tiny} and train: {epochs: 3}")}
+	}
+	text, err := yaml.MarshalWithOptions(short, yaml.WithComment(comments))
 	if err != nil {
 		return "", fmt.Errorf("writing the spec as YAML: %w", err)
 	}
 	var head strings.Builder
-	for _, source := range sum.Sources {
-		fmt.Fprintf(&head, "# read %s\n", source)
+	for _, line := range recognized(sum) {
+		fmt.Fprintf(&head, "# %s\n", line)
 	}
-	fmt.Fprintf(&head,
-		"# %d rows, %d of them bad: %d users, %d items, %d interactions, %d explanations\n",
-		sum.Rows, sum.Bad, sum.Users, sum.Items, sum.Interactions, sum.Explanations)
 	return head.String() + string(text), nil
 }
 

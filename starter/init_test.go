@@ -27,7 +27,7 @@ func TestInitialSpecKeepsOverrides(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, text, "# read a.csv: table\n", "# unseen items", "# docs/formats.md has the settings")
-	if strings.Contains(text, "patience") {
+	if strings.Contains(text, "patience") || strings.Contains(text, "a first look") {
 		t.Errorf("settings that nobody set:\n%s", text)
 	}
 	got, err := spec.Parse("shop.yaml", []byte(text), nil)
@@ -44,5 +44,25 @@ func TestInitialSpecKeepsOverrides(t *testing.T) {
 		[]string{got.Student.Size, got.Teacher.Model, got.Data.Reviews.Columns["user"]},
 	}); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, text)
+	}
+}
+
+// TestInitialSpecWarnsOfTheDefaultStudent looks for the comment on a student that nobody chose.
+func TestInitialSpecWarnsOfTheDefaultStudent(t *testing.T) {
+	t.Parallel()
+	const from = "name: shop\nmethods: [pod]\ndata: {negatives: 1, reviews: {path: a.csv, user_core: 3}}\n"
+	s, err := spec.Parse("from", []byte(from), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := dataset.ImportSummary{Rows: 9, Bad: 2, Users: 3, Items: 8, Interactions: 7, Explanations: 5}
+	text, err := initialSpec(s, sum, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, text, "# 9 rows, 2 of them bad: 3 users, 8 items, 7 interactions, 5 explanations\nname: shop\n",
+		"# trains for hours on a CPU; for a first look: student: {size: t5-tiny} and train: {epochs: 3}\nstudent:")
+	if _, err := spec.Parse("shop.yaml", []byte(text), []string{"student={size: t5-tiny}", "train={epochs: 3}"}); err != nil {
+		t.Error(err)
 	}
 }

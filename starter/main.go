@@ -130,7 +130,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func newParser(flags *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
 	parser, err := kong.New(flags,
 		kong.Name("starter"),
-		kong.Description("Runs experiments: raw reviews to rationales to a student to recommendations.\n\n"+exitHelp()),
+		kong.Description("Runs experiments: raw reviews to rationales to a student to recommendations.\n\n"+
+			"First steps with reviews of your own: start \"starter dev\" and \"worker\", then init, plan and run.\n\n"+
+			exitHelp()),
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.Vars(helpTexts),

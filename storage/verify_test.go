@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -396,6 +397,16 @@ func TestOwnRunStages(t *testing.T) {
 	}
 	if stages, err := h.OwnRunStages(t.Context(), "third", "run-9"); err != nil || len(stages) != 0 {
 		t.Errorf("an unknown run: %+v, %v", stages, err)
+	}
+}
+
+// TestRunsOfNoNameAreNotFound reads the records of names that are no names of runs.
+func TestRunsOfNoNameAreNotFound(t *testing.T) {
+	h := newRunHistory(t)
+	for _, name := range []string{"", "../first", "first/", "first//run-1"} {
+		if run, stages, err := h.RunStages(t.Context(), name); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("%q: %q, %+v, %v", name, run, stages, err)
+		}
 	}
 }
 

@@ -215,3 +215,17 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenFieldsAreNoKeys sets a field that no document may set.
+func TestHiddenFieldsAreNoKeys(t *testing.T) {
+	t.Parallel()
+	var got struct {
+		Name   string `yaml:"name"`
+		Secret string `yaml:"-"`
+	}
+	d := document.Read("shop.yaml", []byte("name: Hats\n"), &got)
+	d.Set("-=x")
+	if err := d.Err(); err == nil || got.Secret != "" {
+		t.Errorf("%v; the field is %q", err, got.Secret)
+	}
+}

@@ -73,6 +73,9 @@ func TestReadsTensors(t *testing.T) {
 			t.Errorf("quantised[%d] is %g, want about %g", i, v, want)
 		}
 	}
+	if _, err := file.Text("a.ints"); !errors.Is(err, gguf.ErrFormat) {
+		t.Errorf("a text of integers: %v", err)
+	}
 	if _, err = file.Floats("absent"); !errors.Is(err, gguf.ErrFormat) || !strings.Contains(err.Error(), `"absent"`) {
 		t.Error(err)
 	}
@@ -226,4 +229,18 @@ func oneTensor(typ gguf.Type, values int, raw []byte) []byte {
 		out = append(out, 0)
 	}
 	return append(out, raw...)
+}
+
+// TestClosedFilesAreNotRead reads a tensor of a model that was closed.
+func TestClosedFilesAreNotRead(t *testing.T) {
+	file, err := gguf.Open(golden.Data(t, "llama/tiny.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := file.Floats("plain"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, %v", got, err)
+	}
 }

@@ -62,10 +62,6 @@ func (p *parser) binary(level int) (expression, error) {
 	}
 	left, err := p.binary(level + 1)
 	for err == nil {
-		if level == comparisonLevel && p.accept("is") {
-			left, err = p.test(left)
-			continue
-		}
 		operator, negate := p.operator(level)
 		if operator == "" {
 			break
@@ -232,6 +228,8 @@ func (p *parser) unary() (expression, error) {
 			value, err = p.subscript(value)
 		case p.accept("|"):
 			value, err = p.filter(value)
+		case p.accept("is"): // binds as a filter does
+			value, err = p.test(value)
 		default:
 			return value, nil
 		}

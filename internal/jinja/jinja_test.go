@@ -65,6 +65,7 @@ func TestBrokenTemplatesAreRejected(t *testing.T) {
 		"{{ 1 // 0 }}":                         "division by zero",
 		"{{ 1 + 'a' }}":                        "does not apply",
 		"{{ [1] - [2] }}":                      "does not apply",
+		"{% for a, b in [[1]] %}{% endfor %}":  "an item is not a, b",
 		"{{ range(1=2) }}":                     `want ")", got "="`,
 		"{{ a @ b }}":                          `unexpected '@'`,
 		"{% for a in range(9999999) %}{% endfor %}":                                          "is too long",

@@ -61,8 +61,8 @@ func situations() []situation {
 		{
 			name: "a table without header, no setting", file: "02-no-header/ratings_Beauty.csv",
 			right: "refused: 1: data cannot be used: no column for user, item, time among 4 columns, but the first " +
-				"line is not a header (header: false and columns by position, such as {user: 1, item: 2, rating: 3, " +
-				"time: 4}, read such a table)",
+				"line is not a header (--set data.reviews.header=false " +
+				"--set data.reviews.columns='{user: 1, item: 2, rating: 3, time: 4}' reads such a table)",
 		},
 		{
 			name: "item file of MovieLens", file: "03-metadata-names/ratings.csv",

@@ -201,10 +201,8 @@ func columnNames(header []string, settings string) string {
 		return err == nil || len(name) > maxColumnName || len(strings.Fields(name)) > maxColumnWords
 	}
 	if slices.ContainsFunc(header, isValue) {
-		return fmt.Sprintf("%d columns, but the first line is not a header "+
-			"(header: false and columns by position, such as {user: 1, item: 2, rating: 3, time: 4}, read such a "+
-			"table)",
-			len(header))
+		return fmt.Sprintf("%d columns, but the first line is not a header (--set data.reviews.header=false "+
+			"--set data.reviews.columns='{user: 1, item: 2, rating: 3, time: 4}' reads such a table)", len(header))
 	}
 	return fmt.Sprintf("%s (--set data.reviews.columns='{%s}' names them)",
 		strings.Join(header[:min(len(header), maxColumns)], ", "), settings)

@@ -32,6 +32,15 @@ func TestReadHeader(t *testing.T) {
 	}
 }
 
+// TestEmptyTensors reads a tensor without elements.
+func TestEmptyTensors(t *testing.T) {
+	data := file(`{"a":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]}}`, 0)
+	entries, _, err := safetensors.ReadHeader(bytes.NewReader(data), int64(len(data)))
+	if diff := cmp.Diff(map[string]safetensors.Entry{"a": {DType: "F32", Shape: []int64{0, 3}}}, entries); diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func TestInvalidHeaders(t *testing.T) {
 	for want, data := range map[string][]byte{
 		"header length":            {2, 0, 0},

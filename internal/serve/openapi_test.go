@@ -164,6 +164,10 @@ func TestOpenAPIDocumentsEveryResponse(t *testing.T) {
 		delete(remaining, fmt.Sprint(request.route, " ", a.status))
 		content := field(document, "paths", request.route, "get", "responses", fmt.Sprint(a.status), "content")
 		contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+		kind := fmt.Sprintf(`"type":"about:blank","title":%q`, http.StatusText(request.status))
+		if contentType == "application/problem+json" && !strings.Contains(a.body, kind) {
+			t.Errorf("%s: the problem lacks %s: %s", at, kind, a.body)
+		}
 		schema := field(content, contentType, "schema")
 		if schema == nil {
 			t.Errorf("%s: %d with %q is not documented", at, a.status, contentType)
