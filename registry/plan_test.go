@@ -226,8 +226,8 @@ func TestDiffJSONNeedsTwoObjects(t *testing.T) {
 	}
 }
 
-// TestEstimatesScaleBatchesAndRationales plans twice the rows in a batch, and all explanations after
-// half of them, which took 20 and 10 seconds. Rationales of earlier runs cost nothing.
+// TestEstimatesScaleBatchesAndRationales plans twice the rows in a batch, and all explanations
+// after half of them, which took 20 and 10 seconds. Rationales of earlier runs cost nothing.
 func TestEstimatesScaleBatchesAndRationales(t *testing.T) {
 	t.Parallel()
 	before := spec.Default()

@@ -76,7 +76,8 @@ func codecEndpoint(o devserver.Options) string {
 
 // announce prints the addresses of the server.
 func (a *app) announce(s *devserver.Server) error {
-	a.logf("Temporal server  %s\nWeb UI           %s\ndatabase         %s", s.Address(), cmp.Or(s.UI(), "none"), s.Database())
+	a.logf("Temporal server  %s\nWeb UI           %s\ndatabase         %s",
+		s.Address(), cmp.Or(s.UI(), "none"), s.Database())
 	if !a.flags.JSON {
 		return nil
 	}

@@ -62,7 +62,8 @@ func TestInitialSpecWarnsOfTheDefaultStudent(t *testing.T) {
 	}
 	contains(t, text, "# 9 rows, 2 of them bad: 3 users, 8 items, 7 interactions, 5 explanations\nname: shop\n",
 		"# trains for hours on a CPU; for a first look: student: {size: t5-tiny} and train: {epochs: 3}\nstudent:")
-	if _, err := spec.Parse("shop.yaml", []byte(text), []string{"student={size: t5-tiny}", "train={epochs: 3}"}); err != nil {
+	look := []string{"student={size: t5-tiny}", "train={epochs: 3}"}
+	if _, err := spec.Parse("shop.yaml", []byte(text), look); err != nil {
 		t.Error(err)
 	}
 }

@@ -51,7 +51,8 @@ func TestPair(t *testing.T) {
 		{"4", "soap", task.Pair{}, recommender.ErrUser},
 		{"ann", "1", task.Pair{}, recommender.ErrItem},
 	} {
-		if got, err := r.Pair(c.user, c.item); got != c.want || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+		got, err := r.Pair(c.user, c.item)
+		if got != c.want || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 			t.Errorf("%s, %s: %+v, %v", c.user, c.item, got, err)
 		}
 	}
