@@ -67,7 +67,8 @@ func TestRecords(t *testing.T) {
 			[]string{"1: u/i/t", "2: a/x\n\ny/1", "5: b/y/2"},
 		},
 		{
-			"an escape at the end", "u,i,t,x\na,x,1,z\\,\\\n", delimited.Dialect{Delimiter: ",", Escape: '\\'},
+			"an escape at the end", "u,i,t,x\na,x,1,z\\,\\\n",
+			delimited.Dialect{Delimiter: ",", Escape: '\\'},
 			[]string{"1: u/i/t/x", `2: a/x/1/z,\`},
 		},
 		{"blank before a quote", "u,i,t\na, \"x, y\",1\n", csv, []string{"1: u/i/t", "2: a/x, y/1"}},
