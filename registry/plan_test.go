@@ -58,8 +58,9 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 	longer, larger, limited := base, base, base
 	longer.Train.Epochs = 6
 	larger.Student.Size = "t5-base"
-	unknown := base
+	unknown, elsewhere, half, taught := base, base, base, base
 	unknown.Train.Epochs = 0
+	elsewhere.Data.Folder, half.Train.Precision, taught.Teacher.Model = "other", spec.BFloat16, "copy"
 	limited.Train.EpochSteps = 50 // of base, the steps of a whole epoch are unknown
 	for name, c := range map[string]struct {
 		now     spec.Spec
@@ -73,6 +74,9 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 		"three times":   {longer, []float64{10, 20}, registry.Estimate{Low: 27, High: 66, Runs: 2}, 300},
 		"no epochs":     {unknown, []float64{10, 20}, registry.Estimate{Low: 9, High: 22, Runs: 2}, 100},
 		"limited steps": {limited, []float64{10, 20}, registry.Estimate{}, 0},
+		"other data":    {elsewhere, []float64{10, 20}, registry.Estimate{}, 0},
+		"bfloat16":      {half, []float64{10, 20}, registry.Estimate{}, 0},
+		"a teacher":     {taught, []float64{10, 20}, registry.Estimate{}, 0},
 		"another model": {larger, []float64{10, 20}, registry.Estimate{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,19 +230,21 @@ func TestDiffJSONNeedsTwoObjects(t *testing.T) {
 	}
 }
 
-// TestEstimatesScaleBatchesAndRationales plans twice the rows in a batch, and all explanations
-// after half of them, which took 20 and 10 seconds. Rationales of earlier runs cost nothing.
+// TestEstimatesScaleBatchesAndRationales plans twice the rows in a batch, all explanations
+// after half of them, and three times the epochs of SASRec, which took 20, 10 and 40 seconds.
+// Rationales of earlier runs cost nothing.
 func TestEstimatesScaleBatchesAndRationales(t *testing.T) {
 	t.Parallel()
 	before := spec.Default()
 	before.Name, before.Data.Folder, before.Teacher.MaxReviews = "shop", "folder", 50
 	before.Train.EpochSteps, before.Train.Batch = 10, 32
 	now := before
-	now.Train.Batch, now.Teacher.MaxReviews = 64, 0
+	now.Train.Batch, now.Teacher.MaxReviews, now.Sasrec.Epochs = 64, 0, 3*before.Sasrec.Epochs
 	record := registry.RunRecord{Spec: before, Stages: []registry.StageTime{
 		{Name: "import", Stage: "import", Seconds: 1, Stats: storage.Stats{Units: 100}},
 		{Name: "distill", Stage: "distill", Seconds: 10},
 		{Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: 20},
+		{Name: "sasrec", Stage: spec.SASRec, Seconds: 40},
 	}}
 	b := planBucket(t, before)
 	data, err := json.Marshal(record)
@@ -248,13 +254,17 @@ func TestEstimatesScaleBatchesAndRationales(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stages := []registry.PlannedStage{planned("distill", "distill"), planned("pretrain rdrec/1", "pretrain")}
+	stages := []registry.PlannedStage{
+		planned("distill", "distill"), planned("pretrain rdrec/1", "pretrain"), planned("sasrec", spec.SASRec),
+	}
 	plan, err := registry.NewPlan(t.Context(), b, now, stages, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	near := cmpopts.EquateApprox(0, 1e-9)
-	for i, want := range []registry.Estimate{{Low: 0, High: 25, Runs: 1}, {Low: 30, High: 50, Runs: 1}} {
+	for i, want := range []registry.Estimate{
+		{Low: 0, High: 25, Runs: 1}, {Low: 30, High: 50, Runs: 1}, {Low: 90, High: 150, Runs: 1},
+	} {
 		if diff := cmp.Diff(want, plan.Stages[i].Estimate, near); diff != "" {
 			t.Errorf("%s: %s", plan.Stages[i].Label, diff)
 		}

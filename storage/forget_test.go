@@ -140,3 +140,25 @@ func TestForgetNeedsTheUsersTexts(t *testing.T) {
 		t.Errorf("%v; the user is in %d files", err, s.count("ann-4711"))
 	}
 }
+
+// TestForgetMatchesWholeIDs forgets ann where her id is beside characters of an id, which are
+// others' ids, and beside characters that are not.
+func TestForgetMatchesWholeIDs(t *testing.T) {
+	for text, names := range map[string]bool{
+		"ann": true, "[ann]": true, "{ann": true, "@ann`": true, "annzann ann": true,
+		"annz": false, "zann": false, "annA": false, "Zann": false, "ann9": false, "0ann": false, "ann_": false,
+		"-ann": false, "an n": false,
+	} {
+		bucket, root := storagetest.OpenFolder(t)
+		s := &shopBucket{bucket, t, root}
+		ref := s.put("import", text)
+		_, err := s.Forget(t.Context(), storage.ForgetOptions{
+			Users: []string{"ann"}, Now: time.Unix(1_800_000_000, 0),
+			Texts: func(context.Context, storage.Ref) ([]string, error) { return nil, nil },
+		})
+		there, failed := s.IsComplete(t.Context(), ref)
+		if err != nil || failed != nil || there == names {
+			t.Errorf("%q: it remains %t, %v, %v", text, there, err, failed)
+		}
+	}
+}

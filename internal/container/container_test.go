@@ -205,3 +205,12 @@ func TestBombsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestTextWithABlockMarkOfBzip2IsText opens a table whose first bytes are almost bzip2's.
+func TestTextWithABlockMarkOfBzip2IsText(t *testing.T) {
+	t.Parallel()
+	const table = "abcd1AY&SY,1\n"
+	if got, layers, err := unpack(table); got != table || len(layers) != 0 || err != nil {
+		t.Errorf("%q, %q, %v", got, layers, err)
+	}
+}
