@@ -58,9 +58,9 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 	longer, larger, limited := base, base, base
 	longer.Train.Epochs = 6
 	larger.Student.Size = "t5-base"
-	unknown, elsewhere, half, taught := base, base, base, base
+	unknown, elsewhere, half, copied := base, base, base, base
 	unknown.Train.Epochs = 0
-	elsewhere.Data.Folder, half.Train.Precision, taught.Teacher.Model = "other", spec.BFloat16, "copy"
+	elsewhere.Data.Folder, half.Train.Precision, copied.Teacher.Model = "other", spec.BFloat16, "copy"
 	limited.Train.EpochSteps = 50 // of base, the steps of a whole epoch are unknown
 	for name, c := range map[string]struct {
 		now     spec.Spec
@@ -76,7 +76,7 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 		"limited steps": {limited, []float64{10, 20}, registry.Estimate{}, 0},
 		"other data":    {elsewhere, []float64{10, 20}, registry.Estimate{}, 0},
 		"bfloat16":      {half, []float64{10, 20}, registry.Estimate{}, 0},
-		"a teacher":     {taught, []float64{10, 20}, registry.Estimate{}, 0},
+		"a teacher":     {copied, []float64{10, 20}, registry.Estimate{}, 0},
 		"another model": {larger, []float64{10, 20}, registry.Estimate{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

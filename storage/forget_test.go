@@ -141,9 +141,9 @@ func TestForgetNeedsTheUsersTexts(t *testing.T) {
 	}
 }
 
-// TestForgetMatchesWholeIDs forgets ann where her id is beside characters of an id, which are
+// TestForgetMatchesCompleteIDs forgets ann where her id is beside characters of an id, which are
 // others' ids, and beside characters that are not.
-func TestForgetMatchesWholeIDs(t *testing.T) {
+func TestForgetMatchesCompleteIDs(t *testing.T) {
 	for text, names := range map[string]bool{
 		"ann": true, "[ann]": true, "{ann": true, "@ann`": true, "annzann ann": true,
 		"annz": false, "zann": false, "annA": false, "Zann": false, "ann9": false, "0ann": false, "ann_": false,

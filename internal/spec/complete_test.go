@@ -157,7 +157,9 @@ func TestWarnings(t *testing.T) {
 	}
 	const sequential, topN, explanations = "evaluate.sequential_users=-1", "evaluate.topn_users=-1",
 		"evaluate.explanations=-1"
-	for _, two := range [][]string{{topN, "data.negatives=9"}, {sequential, topN}, {sequential, explanations}, {topN, explanations}} {
+	for _, two := range [][]string{
+		{topN, "data.negatives=9"}, {sequential, topN}, {sequential, explanations}, {topN, explanations},
+	} {
 		s, err := spec.Parse("shop.yaml", []byte(minimalSpec), two)
 		if err != nil || len(spec.Warnings(s)) != 0 {
 			t.Errorf("%v: %v, %v; one task is evaluated", two, spec.Warnings(s), err)
