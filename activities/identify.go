@@ -127,6 +127,16 @@ func (a *Activities) needsTeacher(ctx context.Context, in IdentifyInput) (bool, 
 		return false, err
 	}
 	defer release()
+	if hasTables(folder) {
+		dir, remove, err := a.scratch(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer remove()
+		if folder, err = a.textFolder(ctx, folder, dir); err != nil {
+			return false, err
+		}
+	}
 	data, err := readFolder(folder)
 	if err != nil {
 		return false, err

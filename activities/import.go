@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -169,8 +170,12 @@ func (a *Activities) logImport(ctx context.Context, dir string) error {
 // importFolder reads a dataset folder, which validates it completely, indexes its items and writes
 // it to a new folder.
 func (a *Activities) importFolder(ctx context.Context, in ImportInput, to string) error {
-	data, err := readFolder(in.Data.Folder)
+	folder, err := a.textFolder(ctx, in.Data.Folder, filepath.Join(to, tablesFolder))
 	if err != nil {
+		return err
+	}
+	data, err := readFolder(folder)
+	if err := errors.Join(err, os.RemoveAll(filepath.Join(to, tablesFolder))); err != nil {
 		return err
 	}
 	if in.Data.Pseudonyms {
@@ -179,6 +184,23 @@ func (a *Activities) importFolder(ctx context.Context, in ImportInput, to string
 		}
 	}
 	return writeIndexed(ctx, to, data, in)
+}
+
+// tablesFolder is the folder of an import in which Parquet tables are converted.
+const tablesFolder = ".tables"
+
+// textFolder returns a dataset folder or, of one of Parquet tables, a conversion in dir.
+func (a *Activities) textFolder(ctx context.Context, folder, dir string) (string, error) {
+	if !hasTables(folder) {
+		return folder, nil
+	}
+	return dir, a.Importer.Import(ctx, ImportJob{Tables: folder, Dir: dir, Progress: reporterIn(ctx)})
+}
+
+// hasTables reports whether a dataset folder has Parquet tables.
+func hasTables(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, spec.SequenceTable+".parquet"))
+	return err == nil
 }
 
 // importRecord is the file beside a dataset that was imported from raw reviews:
@@ -203,9 +225,11 @@ func writeIndexed(ctx context.Context, dir string, data *dataset.Dataset, in Imp
 	return writeJSON(filepath.Join(dir, indexingRecord), record)
 }
 
-// ImportJob is one import of raw reviews.
+// ImportJob is one import of raw reviews, or one conversion of tables.
 type ImportJob struct {
 	Reviews spec.Reviews
+	// Tables, if set, is a folder of Parquet tables to convert, and Reviews are none.
+	Tables string
 	// Appearance indexes users and items in the order in which they appear; otherwise they are
 	// indexed at random.
 	Appearance bool

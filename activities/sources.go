@@ -141,7 +141,7 @@ func digestSources(ctx context.Context, places ...string) (string, error) {
 // digestFolder identifies the files of a dataset folder.
 func digestFolder(ctx context.Context, place string) (string, error) {
 	path, inBucket := spec.PathOf(place)
-	if inBucket {
+	if inBucket || hasTables(path) {
 		return digestSources(ctx, place)
 	}
 	return digestFiles(ctx, filepath.Join(path, "*"))

@@ -78,7 +78,7 @@ func (c *fileCheck) pattern(key, pattern string) {
 	}
 }
 
-// folder reads the data folder; it returns nil if that fails, and for one in a bucket.
+// folder reads the data folder; it returns nil if that fails, and for one in a bucket or of tables.
 func (c *fileCheck) folder(s spec.Spec) *dataset.Dataset {
 	const key = "data.folder"
 	folder, inBucket := spec.PathOf(s.Data.Folder)
@@ -89,6 +89,9 @@ func (c *fileCheck) folder(s spec.Spec) *dataset.Dataset {
 	if err != nil || !info.IsDir() {
 		c.add(key, fmt.Sprintf("there is no folder %q", folder), hintFiles)
 		return nil
+	}
+	if _, err := os.Stat(filepath.Join(folder, spec.SequenceTable+".parquet")); err == nil {
+		return nil // the worker reads Parquet
 	}
 	data, err := dataset.Read(os.DirFS(folder), filepath.Base(folder))
 	if err != nil {

@@ -51,14 +51,18 @@ func (f importResources) importer(free int64) importer {
 
 // Import converts raw reviews to a dataset folder.
 func (i importer) Import(ctx context.Context, job activities.ImportJob) error {
+	report := importProgress(func(p progress.Progress, step string) {
+		if job.Progress != nil {
+			job.Progress(activities.Progress{Progress: p, Note: step})
+		}
+	})
+	if job.Tables != "" {
+		tables := review.Tables{Folder: job.Tables, Dir: job.Dir, Resources: i.Resources, Progress: report}
+		return importError(tables.Run(ctx))
+	}
 	summary, err := review.Importer{
 		Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, UserKey: job.UserKey, Dir: job.Dir,
-		Resources: i.Resources,
-		Progress: importProgress(func(p progress.Progress, step string) {
-			if job.Progress != nil {
-				job.Progress(activities.Progress{Progress: p, Note: step})
-			}
-		}),
+		Resources: i.Resources, Progress: report,
 	}.Run(ctx)
 	i.quarantined(summary.Bad)
 	return importError(err)

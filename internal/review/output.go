@@ -105,13 +105,19 @@ func (r *run) usersAPage() int { return pageRows * r.sum.Users / r.sum.Interacti
 
 // users streams the users with their sequences.
 func (r *run) users(ctx context.Context) iter.Seq2[dataset.User, error] {
-	type event struct {
-		user, item int
-		sec        int64
-	}
 	scan := func(row *sql.Rows) (e event, err error) { return e, row.Scan(&e.user, &e.item, &e.sec) }
-	events := pages(ctx, r.db, scan, [2]int{r.sum.Users, r.usersAPage()},
-		`SELECT "user", item, sec FROM sequence WHERE "user" BETWEEN ? AND ? ORDER BY "user", pos`)
+	return byUser(pages(ctx, r.db, scan, [2]int{r.sum.Users, r.usersAPage()},
+		`SELECT "user", item, sec FROM sequence WHERE "user" BETWEEN ? AND ? ORDER BY "user", pos`))
+}
+
+// event is an item of a user's sequence, and its time.
+type event struct {
+	user, item int
+	sec        int64
+}
+
+// byUser joins events, which are sorted by user, to sequences. Each is valid until the next one.
+func byUser(events iter.Seq2[event, error]) iter.Seq2[dataset.User, error] {
 	return func(yield func(dataset.User, error) bool) {
 		var u dataset.User
 		for e, err := range events {

@@ -55,6 +55,10 @@ type Reviews struct {
 	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`
 }
 
+// SequenceTable is the name of the table of sequences, without its extension, by which a folder of
+// Parquet tables is recognized (docs/formats.md).
+const SequenceTable = "sequences"
+
 // Table is how a file is written: the keys of the same names of [Reviews].
 type Table struct {
 	// Columns maps our names (item, title) to the file's, or to their positions from 1.

@@ -75,7 +75,7 @@ type Sasrec struct {
 // set.
 type Data struct {
 	// Folder is a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, ...;
-	// plain or .gz), or the URL of one in a bucket (s3://, gs://, azblob://).
+	// plain or .gz) or of Parquet tables, or the URL of one in a bucket (s3://, gs://, azblob://).
 	Folder string `json:"folder,omitempty" yaml:"folder,omitempty"`
 	// Reviews are raw reviews of any shop.
 	Reviews *Reviews `json:"reviews,omitempty" yaml:"reviews,omitempty"`
