@@ -173,3 +173,15 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("%v, %v", spec.Warnings(s), err)
 	}
 }
+
+// TestNamesOfStudents names a student by its size, or by the folder that it starts from.
+func TestNamesOfStudents(t *testing.T) {
+	t.Parallel()
+	for want, student := range map[string]spec.Student{
+		"t5-small": {Size: "t5-small"}, "flan-t5-base": {Size: "t5-small", Pretrained: "/models/flan-t5-base/"},
+	} {
+		if got := student.Name(); got != want {
+			t.Errorf("%+v is named %q, want %q", student, got, want)
+		}
+	}
+}
