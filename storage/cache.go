@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rdrec/internal/untrusted"
@@ -24,6 +25,8 @@ type cache struct {
 	mutex sync.Mutex
 	files map[string]cached // by digest
 	size  int64
+
+	hits atomic.Int64
 }
 
 type cached struct {
@@ -58,6 +61,14 @@ func (b *Bucket) UseCache(dir string, limit int64) error {
 	return nil
 }
 
+// CacheHits returns how often the cache had content that was asked for.
+func (b *Bucket) CacheHits() int64 {
+	if b.cache == nil {
+		return 0
+	}
+	return b.cache.hits.Load()
+}
+
 func (c *cache) path(digest string) string { return filepath.Join(c.dir, digest) }
 
 // open returns the content of ref if the cache has it; nil if not. The caller checks its hash.
@@ -76,6 +87,7 @@ func (c *cache) open(ref Ref, now time.Time) *os.File {
 		c.drop(ref.Digest)
 		return nil
 	}
+	c.hits.Add(1)
 	found.used = now
 	c.files[ref.Digest] = found
 	_ = os.Chtimes(f.Name(), now, now) //nolint:errcheck // only the order of a later process

@@ -107,6 +107,9 @@ func TestDamagedCacheIsFetchedAgain(t *testing.T) {
 	if n := c.reads(ref, files); n != 0 {
 		t.Errorf("%d downloads afterwards, want none", n)
 	}
+	if c.CacheHits() == 0 {
+		t.Error("no hit is counted")
+	}
 }
 
 // The least recently used content goes first, and what is too large for the cache is not kept.

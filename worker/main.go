@@ -280,6 +280,7 @@ func wire(
 	imports := o.importer(torch.FreeHost(os.DirFS("/")))
 	imports.quarantined = monitor.Quarantined
 	sources := openSources(filepath.Join(scratch, activities.SourceCache), o.SourceCache<<30)
+	countCaches(monitor, bucket, sources)
 	return &activities.Activities{
 		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory, sources}, Sources: sources,

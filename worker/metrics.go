@@ -23,6 +23,7 @@ import (
 	"rdrec/internal/observe"
 	"rdrec/internal/torch"
 	"rdrec/storage"
+	"rdrec/storage/remote"
 )
 
 // operation holds the flags of a worker for its operator.
@@ -115,6 +116,13 @@ func countRequests(monitor *observe.Monitor, bucket *storage.Bucket) {
 	} {
 		monitor.Requests(kind, func() int64 { return of(bucket.Requests()) })
 	}
+}
+
+// countCaches shows what was on the worker's disk already as metrics.
+func countCaches(monitor *observe.Monitor, bucket *storage.Bucket, sources *remote.Cache) {
+	monitor.CacheHits("content", bucket.CacheHits)
+	monitor.CacheHits("sources", func() int64 { return sources.Stats().Hits })
+	monitor.Fetched(func() int64 { return sources.Stats().Bytes })
 }
 
 // showProgress returns the function that shows the progress of stages as metrics.

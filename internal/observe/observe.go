@@ -114,6 +114,22 @@ func (m *Monitor) Requests(kind string, count func() int64) {
 	}, func() float64 { return float64(count()) }))
 }
 
+// CacheHits adds how often a cache of the worker's disk, such as "content", had what was asked for,
+// which count returns.
+func (m *Monitor) CacheHits(cache string, count func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "rdrec_cache_hits_total", Help: "Files that were on the worker's disk already.",
+		ConstLabels: prometheus.Labels{"cache": cache},
+	}, func() float64 { return float64(count()) }))
+}
+
+// Fetched adds the bytes of files of URLs that were fetched, which count returns.
+func (m *Monitor) Fetched(count func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "rdrec_source_fetched_bytes_total", Help: "Bytes that were fetched of files of URLs.",
+	}, func() float64 { return float64(count()) }))
+}
+
 // Progress is how far a running stage is.
 type Progress struct {
 	Stage, Unit string
