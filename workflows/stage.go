@@ -39,15 +39,15 @@ type stage struct {
 // changes the output of the same inputs.
 func stageVersions() map[string]int {
 	versions := experimentVersions()
-	versions[exportStage], versions["export-shard"], versions["export-format"] = 2, 1, 1
+	versions[exportStage], versions["export-shard"], versions["export-format"] = 2, 2, 1
 	return versions
 }
 
 // experimentVersions are the versions of the stages that an experiment can have.
 func experimentVersions() map[string]int {
 	return map[string]int{
-		"import": 2, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 3, "bsarec": 3,
-		"pretrain": 1, "evaluate": 1, "evaluate-shard": 1, "fuse": 2, "entailment": 1,
+		"import": 3, distillStage: 2, "preprocess": 1, "baseline": 3, "sasrec": 3, "bsarec": 3,
+		"pretrain": 1, "evaluate": 1, "evaluate-shard": 1, "fuse": 3, "entailment": 1,
 	}
 }
 
