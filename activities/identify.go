@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -17,6 +16,7 @@ import (
 	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/token"
+	"rdrec/internal/untrusted"
 	"rdrec/registry"
 )
 
@@ -170,13 +170,16 @@ func digest(ctx context.Context, paths []string) (string, error) {
 }
 
 func digestFile(ctx context.Context, w io.Writer, path string) (err error) {
-	f, err := os.Open(path) //nolint:gosec // the user's own data
+	f, err := untrusted.Open(path)
+	if errors.Is(err, untrusted.ErrIrregular) {
+		return nil // a folder, which nothing reads
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(w, "%s %d\n", filepath.Base(path), info.Size()); err != nil {

@@ -25,6 +25,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/internal/torch"
+	"rdrec/internal/untrusted"
 	"rdrec/storage/remote"
 )
 
@@ -141,7 +142,7 @@ func (t teachers) sizeOf(form llama.Format, path string, settings spec.Teacher) 
 
 // hashFile hashes the bytes of a file until ctx ends.
 func hashFile(ctx context.Context, h io.Writer, path string) error {
-	f, err := os.Open(path) //nolint:gosec // the user's own model
+	f, err := untrusted.Open(path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}

@@ -27,7 +27,7 @@ import (
 const (
 	bufferSize = 1 << 18
 	maxLayers  = 4
-	maxWindow  = 128 << 20 // of zstd, as its command line has it
+	maxWindow  = 128 << 20 // of zstd and xz, as the command line of zstd has it
 	maxNamed   = 3         // files of an archive that an error names
 	// A file may unpack to so many times its size, beyond minUnpacked. Text packs to a tenth, and
 	// seldom to a fiftieth.
@@ -87,10 +87,6 @@ func Open(file File, size int64) (*Reader, error) {
 		}
 		layer := layerOf(beginning)
 		if layer == "" {
-			if len(r.Layers) > 0 {
-				unpacked := &bounded{r: r.Reader, left: minUnpacked + maxRatio*size, size: size}
-				r.Reader = bufio.NewReaderSize(unpacked, bufferSize)
-			}
 			return r, nil
 		}
 		if len(r.Layers) == maxLayers {
@@ -122,7 +118,7 @@ func (r *Reader) unpack(layer string, file File, size int64) error {
 	case "bzip2":
 		unpacked = bzip2.NewReader(r.Reader)
 	case "xz":
-		unpacked, err = xz.NewReader(r.Reader)
+		unpacked, err = xz.NewReader(newWindows(r.Reader))
 	case "zstd":
 		var decoder *zstd.Decoder
 		decoder, err = zstd.NewReader(r.Reader, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
@@ -141,7 +137,8 @@ func (r *Reader) unpack(layer string, file File, size int64) error {
 	if err != nil {
 		return err
 	}
-	r.Reader = bufio.NewReaderSize(unpacked, bufferSize)
+	// Each layer is bounded: an inner one may consist of what its unpacker skips.
+	r.Reader = bufio.NewReaderSize(&bounded{r: unpacked, left: minUnpacked + maxRatio*size, size: size}, bufferSize)
 	return nil
 }
 

@@ -39,10 +39,16 @@ func (c *Codes) ItemTokens(item int) []int {
 	return tokens
 }
 
+// The bounds of a file of codes. A level needs no more different codes than there are items.
+const maxLevels, maxWidth = 64, 1 << 16
+
 // check returns an error that names the first invalid item.
 func (c *Codes) check(items int) error {
 	if len(c.Items) != items {
 		return fmt.Errorf("codes of %d items, but there are %d", len(c.Items), items)
+	}
+	if err := c.checkWidths(items); err != nil {
+		return err
 	}
 	order := make([]int, items)
 	for i, codes := range c.Items {
@@ -61,6 +67,19 @@ func (c *Codes) check(items int) error {
 		before, after := c.Items[order[i-1]], c.Items[order[i]]
 		if slices.Equal(before, after[:min(len(before), len(after))]) {
 			return fmt.Errorf("the codes of item %d are the beginning of those of item %d", order[i-1]+1, order[i]+1)
+		}
+	}
+	return nil
+}
+
+// checkWidths bounds the levels: a student has a row of weights for each code.
+func (c *Codes) checkWidths(items int) error {
+	if len(c.Widths) > maxLevels {
+		return fmt.Errorf("%d levels, at most %d are possible", len(c.Widths), maxLevels)
+	}
+	for level, width := range c.Widths {
+		if most := max(maxWidth, items); width < 0 || width > most {
+			return fmt.Errorf("level %d has %d different codes, at most %d are possible", level+1, width, most)
 		}
 	}
 	return nil

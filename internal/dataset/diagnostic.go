@@ -3,7 +3,6 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -71,7 +70,8 @@ func quote(text string) string {
 		return describe(text)
 	}
 	const limit = 60
-	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
+	shown := text[:min(len(text), utf8.UTFMax*(limit+1))] // a text may have gigabytes
+	runes := []rune(strings.ToValidUTF8(shown, "\uFFFD"))
 	if len(runes) > limit {
 		return fmt.Sprintf("%q...", string(runes[:limit]))
 	}
@@ -80,8 +80,15 @@ func quote(text string) string {
 
 // quoteNumber quotes what should be a number, unless it contains a word.
 func quoteNumber(text string) string {
-	if regexp.MustCompile(`\pL{4}`).MatchString(text) {
-		return describe(text)
+	const word = 4 // letters
+	letters := 0
+	for _, r := range text {
+		if letters++; !unicode.IsLetter(r) {
+			letters = 0
+		}
+		if letters == word {
+			return describe(text)
+		}
 	}
 	return quote(text)
 }

@@ -70,6 +70,11 @@ func FuzzExplanation(f *testing.F) {
 
 func FuzzTitles(f *testing.F) { fuzzFile(f, "titles.json", `{"w": "soap", "x": ""}`, `{"q": 1}`) }
 
+func FuzzCodes(f *testing.F) {
+	fuzzFile(f, "codes.json", `{"widths":[2,2],"items":[[0,0],[0,1],[1,0],[1,1]]}`,
+		`{"widths":[4],"items":[[0],[1],[2],[9]]}`, `{"widths":[1000000000000],"items":[[0],[1],[2],[3]]}`, "null")
+}
+
 func FuzzKeywords(f *testing.F) {
 	fuzzFile(f, "item_keywords.tsv", "1\tw\tsoap bar\n", "9\tq\t\n", "x")
 }

@@ -76,7 +76,7 @@ type reader struct {
 }
 
 func newReader(fsys fs.FS, name string) *reader {
-	r := &reader{fsys: fsys, d: &Dataset{Name: name}, diags: &diagnostics{}}
+	r := &reader{fsys: regular{fsys}, d: &Dataset{Name: name}, diags: &diagnostics{}}
 	r.lineOf = r.newIndex()
 	return r
 }

@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -205,7 +206,9 @@ func TestLimits(t *testing.T) {
 	}{
 		{deep, nil, "has 80015 bytes, the limit is 65536"},
 		{deep[:60_000], nil, "has 59985 brackets, the limit is 1000"},
+		{"name: " + strings.Repeat("- ", 30_000), nil, "has 29999 lists that begin on the line of another, the limit is 1000"},
 		{"name: a", []string{"extra=" + strings.Repeat("{", 2000)}, "has 2000 brackets"},
+		{"name: a", []string{"extra=" + strings.Repeat("- ", 2000)}, "has 1998 lists"},
 		{"name: a", []string{"name=" + strings.Repeat("a", 5000)}, "--set name: has 5005 bytes, the limit is 4096"},
 		{"name: a", many, "is given more than 1000 times"},
 	} {
@@ -227,5 +230,24 @@ func TestHiddenFieldsAreNoKeys(t *testing.T) {
 	d.Set("-=x")
 	if err := d.Err(); err == nil || got.Secret != "" {
 		t.Errorf("%v; the field is %q", err, got.Secret)
+	}
+}
+
+// TestErrorsAreBounded has thousands of problems, and one of a text that is as long as a document
+// may be.
+func TestErrorsAreBounded(t *testing.T) {
+	t.Parallel()
+	keys := strings.Builder{}
+	for i := range 4000 {
+		fmt.Fprintf(&keys, "k%d: &a%d x\n", i, i)
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"many": {keys.String(), " more problems"},
+		"long": {"name: " + strings.Repeat("|", 60_000), "is not YAML: "},
+		"key":  {strings.Repeat("k", 60_000) + ": 1", "is not a known key"},
+	} {
+		if _, err := read(c.text); err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 40_000 {
+			t.Errorf("%s: %.500v", name, err)
+		}
 	}
 }

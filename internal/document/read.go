@@ -20,9 +20,12 @@ import (
 const (
 	maxBytes     = 64 << 10
 	maxOverride  = 4 << 10
-	maxBrackets  = 1000 // opening brackets and braces, which nest without indentation
+	maxBrackets  = 1000 // opening brackets and braces, and dashes of lists in lists on one line
 	maxOverrides = 1000
 	maxKey       = 64 // bytes of a key that an error shows
+	// maxDiagnostics and maxShown are how many problems an error lists, and the bytes of a text in
+	// one.
+	maxDiagnostics, maxShown = 100, 300
 )
 
 // unreadable returns why a text is not given to the parser; empty if it is.
@@ -33,7 +36,26 @@ func unreadable(text []byte, limit int) string {
 	if n := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")); n > maxBrackets {
 		return fmt.Sprintf("has %d brackets, the limit is %d", n, maxBrackets)
 	}
+	if n := nestedDashes(text); n > maxBrackets {
+		return fmt.Sprintf("has %d lists that begin on the line of another, the limit is %d", n, maxBrackets)
+	}
 	return ""
+}
+
+// nestedDashes returns how many dashes follow another one on its line, with blanks between them.
+func nestedDashes(text []byte) int {
+	n, dashes, blank := 0, 0, true
+	for _, c := range text {
+		switch {
+		case c == '-' && blank:
+			n, dashes, blank = n+min(dashes, 1), dashes+1, false
+		case c == ' ' || c == '\t':
+			blank = true
+		default:
+			dashes, blank = 0, c == '\n'
+		}
+	}
+	return n
 }
 
 // Document is a struct that is filled from a text.
@@ -41,7 +63,8 @@ type Document struct {
 	file        string
 	root        reflect.Value
 	positions   map[string]position // by dotted key
-	diagnostics []Diagnostic
+	diagnostics []Diagnostic        // the first maxDiagnostics
+	omitted     int                 // those after them
 	overrides   int
 	unreadable  bool // the whole text is unreadable: missing keys are not reported
 }
@@ -152,6 +175,10 @@ func (d *Document) Err() error {
 		}
 		return cmp.Compare(a.Line, b.Line)
 	})
+	if d.omitted > 0 {
+		rest := Diagnostic{File: d.file, Reason: fmt.Sprintf("%d more problems", d.omitted)}
+		return Error{append(d.diagnostics, rest)}
+	}
 	return Error{d.diagnostics}
 }
 
@@ -176,9 +203,21 @@ func child(key, name string) string {
 
 // add records a diagnostic with passwords removed.
 func (d *Document) add(pos position, key, reason, hint string) {
+	if len(d.diagnostics) == maxDiagnostics {
+		d.omitted++
+		return
+	}
 	d.diagnostics = append(d.diagnostics, Diagnostic{
-		File: Redact(pos.file), Line: pos.line, Key: Redact(key), Reason: Redact(reason), Hint: Redact(hint),
+		File: Redact(pos.file), Line: pos.line, Key: shown(Redact(key)), Reason: shown(Redact(reason)), Hint: Redact(hint),
 	})
+}
+
+// shown returns a text, or its beginning if it is long.
+func shown(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShown], "") + "..."
 }
 
 // positionOfNode returns the position of a node.

@@ -10,7 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"rdrec/internal/untrusted"
 )
 
 // ErrFormat marks a file that is not a GGUF file, is truncated or is inconsistent. Every error from
@@ -67,7 +68,7 @@ func Open(path string) (*File, error) {
 
 // openOne opens the file at path without other parts.
 func openOne(path string) (*File, error) {
-	file, err := os.Open(path)
+	file, err := untrusted.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the model: %w", err)
 	}

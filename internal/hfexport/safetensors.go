@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"rdrec/internal/safetensors"
+	"rdrec/internal/untrusted"
 )
 
 // entry is a tensor in the header of a safetensors file; Offsets count from the end of the header.
@@ -20,7 +21,7 @@ type entry struct {
 
 // extract copies the named tensors from one safetensors file to another; a missing one is left out.
 func extract(from, to string, names []string) (err error) {
-	in, err := os.Open(from)
+	in, err := untrusted.Open(from)
 	if err != nil {
 		return err
 	}

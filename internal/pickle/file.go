@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"rdrec/internal/untrusted"
 )
 
 // File is an open PyTorch file: a state dict or a pickled module.
@@ -20,7 +22,7 @@ type File struct {
 // Open opens a PyTorch file. It reads only the pickle, so that a model of many gigabytes need not
 // fit into memory twice.
 func Open(path string) (*File, error) {
-	file, err := os.Open(path) //nolint:gosec // the user's own model
+	file, err := untrusted.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("pytorch file: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rdrec/internal/container"
+	"rdrec/internal/untrusted"
 )
 
 // Limits of the input.
@@ -57,7 +58,7 @@ type packedFile struct {
 // openInput opens a file. Packing is detected by the first bytes, not by the name; an empty
 // encoding is detected too.
 func openInput(name, encoding string) (*input, error) {
-	file, err := os.Open(name)
+	file, err := untrusted.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"rdrec/internal/safetensors"
+	"rdrec/internal/untrusted"
 )
 
 // safetensorsFile is an open safetensors file.
@@ -21,7 +22,7 @@ type safetensorsFile struct {
 // OpenSafetensors opens a safetensors file. It checks that the header covers exactly the bytes of
 // the file.
 func OpenSafetensors(path string) (Weights, error) {
-	file, err := os.Open(path)
+	file, err := untrusted.Open(path)
 	if err != nil {
 		return nil, err
 	}

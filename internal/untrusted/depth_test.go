@@ -2,7 +2,10 @@ package untrusted_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -13,6 +16,7 @@ import (
 	"rdrec/internal/safetensors"
 	"rdrec/internal/spec"
 	"rdrec/internal/token"
+	"rdrec/internal/untrusted"
 	"rdrec/internal/untrusted/untrustedtest"
 )
 
@@ -66,19 +70,80 @@ var readers = map[string]untrustedtest.Read{
 		_, err := spec.Parse("spec.yaml", []byte("name: x\n"), []string{"data=" + data})
 		return err
 	},
-	"datamaps": func(_ *testing.T, data string) error {
-		_, err := dataset.Read(fstest.MapFS{"datamaps.json": &fstest.MapFile{Data: []byte(data)}}, "x")
+	"datamaps":     ofDataset("datamaps.json"),
+	"sequences":    ofDataset("sequential.txt"),
+	"OpenP5":       ofDataset("user_sequence.txt"),
+	"times":        ofDataset("times.txt"),
+	"negatives":    ofDataset("negative.txt"),
+	"explanations": ofDataset("explanation.json"),
+	"rationales":   ofDataset("explanation_rationale.json"),
+	"titles":       ofDataset("titles.json"),
+	"keywords":     ofDataset("item_keywords.tsv"),
+	"codes":        ofDataset("codes.json"),
+}
+
+// ofDataset returns the reader of a dataset folder in which one file is the content. The others are
+// valid, so that the reader comes to it.
+func ofDataset(name string) untrustedtest.Read {
+	return func(_ *testing.T, data string) error {
+		folder := fstest.MapFS{
+			"datamaps.json":  {Data: []byte(`{"id2user":{"1":"u"},"id2item":{"1":"a","2":"b","3":"c"}}`)},
+			"sequential.txt": {Data: []byte("1 1 2 3\n")},
+		}
+		if name == "user_sequence.txt" {
+			clear(folder)
+		}
+		folder[name] = &fstest.MapFile{Data: []byte(data)}
+		_, err := dataset.Read(folder, "x")
 		return err
-	},
-	"explanations": func(_ *testing.T, data string) error {
-		_, err := dataset.Read(fstest.MapFS{"explanations.json": &fstest.MapFile{Data: []byte(data)}}, "x")
-		return err
-	},
+	}
+}
+
+// TestFilesWithoutAnEnd opens a named pipe, which nobody writes to, and devices in the place of a
+// file: an error at once.
+func TestFilesWithoutAnEnd(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	for name, open := range map[string]func(path string) error{
+		"file": func(path string) error {
+			_, err := untrusted.ReadFile(path, untrusted.MaxSettings)
+			return err
+		},
+		"pickle": func(path string) error {
+			_, err := pickle.Open(path)
+			return err
+		},
+		"gguf": func(path string) error {
+			_, err := gguf.Open(path)
+			return err
+		},
+		"spec": func(path string) error {
+			_, err := spec.Load(path, nil)
+			return err
+		},
+		"dataset": func(path string) error {
+			folder := t.TempDir()
+			if err := os.Symlink(path, filepath.Join(folder, "datamaps.json")); err != nil {
+				return err
+			}
+			_, err := dataset.Read(os.DirFS(folder), "x")
+			return err
+		},
+	} {
+		for _, path := range []string{pipe, "/dev/zero", "/dev/random", t.TempDir()} {
+			if err := open(path); err == nil || !strings.Contains(err.Error(), untrusted.ErrIrregular.Error()) {
+				t.Errorf("%s: %s: %v", name, path, err)
+			}
+		}
+	}
 }
 
 // TestDepthAndCycles walks the readers.
 func TestDepthAndCycles(t *testing.T) {
 	untrustedtest.Walk(t, readers, func(name, kind string) bool {
-		return name == "chat template" && strings.Contains(kind, "lists")
+		// Any words are ids of OpenP5's.
+		return name == "chat template" && strings.Contains(kind, "lists") || name == "OpenP5"
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,9 +30,25 @@ var ErrTooLarge = errors.New("too large")
 // ErrOutside means that a name leads out of its folder.
 var ErrOutside = errors.New("name leads out of its folder")
 
+// ErrIrregular means that a path names something else than a file, such as a named pipe, which would
+// be waited for, or a device, which has no end.
+var ErrIrregular = errors.New("not a regular file")
+
+// Open opens a file for reading.
+func Open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrIrregular}
+	}
+	return os.Open(path) //nolint:gosec // the caller's own path
+}
+
 // ReadFile returns the content of a file of at most limit bytes.
 func ReadFile(path string, limit int64) (data []byte, err error) {
-	file, err := os.Open(path) //nolint:gosec // the caller's own path
+	file, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
