@@ -30,6 +30,9 @@ type attempt struct {
 func (a *Activities) begin(ctx context.Context, stage string) (context.Context, attempt, error) {
 	ctx, p := a.startHeartbeat(ctx, stage)
 	dir, remove, err := a.scratch(ctx)
+	if err == nil {
+		p.check(func() error { return a.checkOwn(dir) })
+	}
 	return ctx, attempt{p, dir, func(failed *error) {
 		remove()
 		*failed = temporalError(ctx, *failed)
@@ -103,7 +106,9 @@ type heartbeat struct {
 	// maxFailures is [Activities.MaxFailures].
 	maxFailures int
 	onProgress  func(Progress) // nil, or [Activities.OnProgress]
-	measured    *measurement
+	// exceeded, unless nil, returns an error once the attempt takes more than it may.
+	exceeded func() error
+	measured *measurement
 	// meter measures the rate since the first report.
 	meter *progress.Meter
 }
@@ -149,6 +154,10 @@ func (p *heartbeat) run(ctx context.Context, stallAfter time.Duration) {
 			p.cancel(errSuspended)
 			return
 		}
+		if err := p.checkRoom(); err != nil {
+			p.cancel(err)
+			return
+		}
 		latest, progressed := p.read()
 		activity.RecordHeartbeat(ctx, latest)
 		if p.now().Sub(logged) >= progressLogInterval && latest.Done > 0 {
@@ -161,6 +170,23 @@ func (p *heartbeat) run(ctx context.Context, stallAfter time.Duration) {
 			return
 		}
 	}
+}
+
+// check makes the heartbeat end the attempt with exceeded's error.
+func (p *heartbeat) check(exceeded func() error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.exceeded = exceeded
+}
+
+func (p *heartbeat) checkRoom() error {
+	p.mutex.Lock()
+	exceeded := p.exceeded
+	p.mutex.Unlock()
+	if exceeded == nil {
+		return nil
+	}
+	return exceeded()
 }
 
 // suspended reports whether the process was suspended between two heartbeats for longer than the

@@ -79,10 +79,12 @@ func temporalError(ctx context.Context, err error) error {
 		return retryable(TypeDeviceLost, err, time.Second)
 	}
 	defer markEnded(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, errStalled) || errors.Is(cause, errNoProgress) {
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) || errors.Is(cause, errNoProgress) ||
+		errors.Is(cause, errScratchFull) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	if final := finalType(err); final != "" {
+	err = fullScratch(err)
+	if final := finalType(err); final != "" && !errors.Is(err, errScratchFull) {
 		return nonRetryable(final, err)
 	}
 	switch {

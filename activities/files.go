@@ -67,7 +67,7 @@ func (a *Activities) fetch(ctx context.Context, dir string, artifacts map[string
 			return err
 		}
 	}
-	return nil
+	return a.checkDataset(ctx, filepath.Join(dir, "preprocessed"))
 }
 
 // readDataset fetches a dataset artifact into dir and reads it.
@@ -80,6 +80,9 @@ func (a *Activities) readDatasetParts(
 	ctx context.Context, ref storage.Ref, dir string, parts dataset.Part,
 ) (*dataset.Dataset, error) {
 	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
+		return nil, err
+	}
+	if err := a.checkDataset(ctx, dir); err != nil {
 		return nil, err
 	}
 	progress.Step(ctx, "read the dataset")

@@ -103,6 +103,9 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	if err != nil {
 		return err
 	}
+	if err := a.checkDataset(ctx, out); err != nil {
+		return err
+	}
 	data, err := readFolder(out)
 	if err != nil {
 		return err
@@ -139,6 +142,9 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	if name == spec.Appearance || name == spec.Random {
 		return writeJSON(filepath.Join(dir, indexingRecord), indexing.Record{Indexing: name, Seed: in.Seed})
 	}
+	if err := a.checkDataset(ctx, dir); err != nil {
+		return err
+	}
 	progress.Step(ctx, "read the imported reviews")
 	data, err := dataset.Read(os.DirFS(dir), filepath.Base(dir))
 	if err != nil {
@@ -172,6 +178,9 @@ func (a *Activities) logImport(ctx context.Context, dir string) error {
 func (a *Activities) importFolder(ctx context.Context, in ImportInput, to string) error {
 	folder, err := a.textFolder(ctx, in.Data.Folder, filepath.Join(to, tablesFolder))
 	if err != nil {
+		return err
+	}
+	if err := a.checkDataset(ctx, folder); err != nil {
 		return err
 	}
 	data, err := readFolder(folder)

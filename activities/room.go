@@ -2,24 +2,18 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"rdrec/internal/dataset"
 	"rdrec/internal/fileset"
 	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/untrusted"
 )
-
-// errScratchFull means that the files of other activities fill the scratch folder up to its quota.
-// They are removed when these end.
-var errScratchFull = errors.New("the scratch folder is full")
 
 // checkInputs returns what the work on an experiment's inputs takes, and an error if this machine
 // can never do it. It reads sizes and headers only, so it comes before all work.
@@ -36,7 +30,12 @@ func (a *Activities) checkInputs(ctx context.Context, in IdentifyInput) (needs [
 		return nil, err
 	}
 	students, err := pretrainedNeeds(in.Student, in.Train)
-	return slices.Concat(imports, teachers, students), err
+	if err != nil {
+		return nil, err
+	}
+	folder := sizesOfDataset(ctx, in.Data)
+	return slices.Concat(imports, teachers, students, folder.Experiment()),
+		a.fits(folder.Needs(room.PreprocessWork), a.HostMemory) // each experiment has this stage
 }
 
 // fits returns an error if needs exceed a number of bytes of memory, or the disk of the scratch
@@ -49,29 +48,23 @@ func (a *Activities) fits(needs []room.Need, memory int64) error {
 	return nil
 }
 
-// disk returns the size of the disk of the scratch folder and how much of it is free; 0 if unknown.
-func (a *Activities) disk() (total, free int64) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(a.Scratch, &disk); err != nil {
-		return 0, 0 // the work itself will tell
-	}
-	size := int64(disk.Bsize)                                   //nolint:unconvert // not on all systems
-	return int64(disk.Blocks) * size, int64(disk.Bavail) * size //nolint:gosec // a disk has less than 8 EiB
-}
-
 // importNeeds returns what the import of the spec's files takes; none where they are missing, which
 // the import itself reports, or in the bucket.
 func (a *Activities) importNeeds(ctx context.Context, data spec.Data) []room.Need {
 	if data.Reviews == nil || data.Accumulated != nil {
 		return nil
 	}
-	var files room.Files
-	for _, place := range []string{data.Reviews.Path, data.Reviews.Metadata} {
-		sizes, err := fileSizes(ctx, place)
+	return room.Import(sizes(ctx, data.Reviews.Path, data.Reviews.Metadata), a.ImportMemory)
+}
+
+// sizes returns the bytes of the files of paths and URLs to raw data, without those that are missing.
+func sizes(ctx context.Context, places ...string) (files room.Files) {
+	for _, place := range places {
+		found, err := fileSizes(ctx, place)
 		if err != nil {
 			continue
 		}
-		for name, size := range sizes {
+		for name, size := range found {
 			if slices.Contains(packedExtensions, filepath.Ext(name)) {
 				files.Packed += size
 			} else {
@@ -79,7 +72,7 @@ func (a *Activities) importNeeds(ctx context.Context, data spec.Data) []room.Nee
 			}
 		}
 	}
-	return room.Import(files, a.ImportMemory)
+	return files
 }
 
 // fileSizes returns the sizes of the files of a path or a URL, by their names.
@@ -100,6 +93,47 @@ func fileSizes(ctx context.Context, place string) (map[string]int64, error) {
 		}
 	}
 	return sizes, err
+}
+
+// sizesOfDataset returns the sizes of a spec's dataset: those of its folder, or roughly what an
+// import will make of its reviews. It is empty where they are unknown.
+func sizesOfDataset(ctx context.Context, data spec.Data) room.Folder {
+	switch {
+	case data.Accumulated != nil:
+		return room.Folder{}
+	case data.Reviews != nil:
+		return room.Reviews(sizes(ctx, data.Reviews.Path), data.Negatives)
+	default:
+		found, err := fileSizes(ctx, data.Folder)
+		if err != nil {
+			return room.Folder{} // identifying the data reports it
+		}
+		return room.Folder{Files: dataset.SizesOf(found), Negatives: data.Negatives}
+	}
+}
+
+// checkDataset returns an error if this machine can never read a dataset folder in the stage of an
+// activity.
+func (a *Activities) checkDataset(ctx context.Context, dir string) error {
+	folder := room.Folder{Files: dataset.Sizes(os.DirFS(dir))}
+	return a.fits(folder.Needs(workOf(ctx)), a.HostMemory)
+}
+
+// workOf returns the name of an activity's stage among those that take room.
+func workOf(ctx context.Context) string {
+	p, ok := ctx.Value(heartbeatKey{}).(*heartbeat)
+	if !ok {
+		return "reading the dataset"
+	}
+	latest, _ := p.read()
+	switch stage, _, _ := strings.Cut(latest.Stage, " "); stage {
+	case "import":
+		return room.IndexWork
+	case "pretrain", "sasrec", "bsarec":
+		return room.DataWork
+	default:
+		return stage
+	}
 }
 
 // packedExtensions are the extensions of packed files.
@@ -166,41 +200,4 @@ func (a *Activities) checkDisk(student spec.Student, train spec.Train) error {
 		return fmt.Errorf("%w: %w", errScratchFull, err)
 	}
 	return nil
-}
-
-// The caches below the scratch folder: of the bucket's content and of the files of URLs.
-const (
-	ContentCache = "cache"
-	SourceCache  = "sources"
-)
-
-// caches are their folders.
-var caches = []string{ContentCache, SourceCache}
-
-// checkQuota returns an error if the scratch folder holds more than its quota.
-func (a *Activities) checkQuota() error {
-	if a.MaxScratch <= 0 {
-		return nil
-	}
-	var used int64
-	err := filepath.WalkDir(a.Scratch, func(_ string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // another activity has removed it
-		}
-		if err == nil && entry.IsDir() && slices.Contains(caches, entry.Name()) {
-			return fs.SkipDir // they have limits of their own, and never shrink
-		}
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		if info, err := entry.Info(); err == nil {
-			used += info.Size()
-		}
-		return nil
-	})
-	if err == nil && used > a.MaxScratch {
-		err = fmt.Errorf("%w: it holds %s, the quota is %s (worker --max-scratch)",
-			errScratchFull, room.Text(used), room.Text(a.MaxScratch))
-	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rdrec/activities"
+	"rdrec/internal/dataset"
 	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/registry"
@@ -106,9 +107,75 @@ func TestScratchQuota(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := run[storage.Ref](s, s.Pretrain, activities.PretrainInput{})
-	const want = "it holds 3 MiB, the quota is 1 MiB (worker --max-scratch)"
+	const want = "its files have 3 MiB, the quota is 1 MiB (worker --max-scratch)"
 	if err == nil || !strings.Contains(err.Error(), want) ||
 		!strings.Contains(err.Error(), activities.TypeStorageFull) {
 		t.Errorf("with a full folder: %v", err)
+	}
+}
+
+// TestADatasetThatNeverFits refuses a folder before any of it is read, and a dataset of the bucket
+// in each stage that reads it whole.
+func TestADatasetThatNeverFits(t *testing.T) {
+	t.Parallel()
+	s := newInboxEnv(t)
+	s.HostMemory = 1 << 30
+	folder := t.TempDir()
+	if err := dataset.Write(folder, miniature()); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := s.Bucket.PutFolder(t.Context(), "dataset", folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(folder, "explanation_rationale.json"), 1<<33); err != nil { // a hole takes no space
+		t.Skip(err)
+	}
+	_, err = run[activities.IdentifyResult](s, s.Identify, activities.IdentifyInput{Data: spec.Data{Folder: folder}})
+	checkRefused(t, "preprocess needs 17.9 GiB of memory, has 1.0 GiB (", err)
+	s.HostMemory = 1000
+	for want, do := range map[string]func() error{
+		"item indexing": func() error {
+			in := activities.ImportInput{Data: spec.Data{Folder: folder, Indexing: spec.AsIs}}
+			_, err := run[storage.Ref](s, s.Import, in)
+			return err
+		},
+		"preprocess": func() error {
+			_, err := run[storage.Ref](s, s.Preprocess, activities.PreprocessInput{Dataset: ref})
+			return err
+		},
+		"baseline": func() error {
+			_, err := run[storage.Ref](s, s.RankBaselines, activities.RankBaselinesInput{Preprocessed: ref})
+			return err
+		},
+		"training data": func() error {
+			in := activities.PretrainInput{Preprocessed: ref, Fingerprint: strings.Repeat("ab", 32)}
+			_, err := run[storage.Ref](s, s.Pretrain, in)
+			return err
+		},
+		"evaluate": func() error {
+			in := activities.EvaluateInput{Preprocessed: ref, Model: s.putArtifact("m", "m")}
+			_, err := run[storage.Ref](s, s.Evaluate, in)
+			return err
+		},
+		"export": func() error {
+			in := activities.ExportInput{Top: 1}
+			in.Model.Preprocessed, in.Model.Method = ref, "rdrec"
+			_, err := run[activities.ExportPlan](s, s.PlanExport, in)
+			return err
+		},
+	} {
+		checkRefused(t, want+" needs ", do())
+	}
+}
+
+// checkRefused checks that the error is final and has the number.
+func checkRefused(t *testing.T, want string, err error) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) ||
+		!strings.Contains(err.Error(), activities.TypeInvalidConfig) {
+		t.Errorf("%v, want %q", err, want)
+	} else {
+		t.Log(err)
 	}
 }

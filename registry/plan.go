@@ -106,13 +106,48 @@ func NewPlan(
 
 // AddRoom adds the needs of the stages that will run.
 func (p *Plan) AddRoom(needs []room.Need) {
-	stages := map[string]string{room.ImportWork: "import", room.DistillWork: "distill", room.TrainingWork: "pretrain"}
+	stages := map[string]string{
+		room.ImportWork: "import", room.DistillWork: "distill", room.TrainingWork: "pretrain",
+		room.PreprocessWork: "preprocess", room.BaselineWork: "baseline", room.DataWork: "pretrain",
+		room.EvaluateWork: "evaluate",
+	}
 	for _, need := range needs {
 		runs := func(row PlanRow) bool { return row.Stage == stages[need.Work] && !row.Cached }
 		if slices.ContainsFunc(p.Stages, runs) {
 			p.Room = append(p.Room, need)
 		}
 	}
+}
+
+// DatasetRoom replaces the needs of the stages that read a dataset by those of the dataset's own
+// size, if it is in the bucket already.
+func DatasetRoom(
+	ctx context.Context, b *storage.Bucket, stages []PlannedStage, needs []room.Need,
+) ([]room.Need, error) {
+	for _, name := range []string{"preprocess", "import"} {
+		at := slices.IndexFunc(stages, func(p PlannedStage) bool { return p.Stage == name && p.Cached })
+		if at < 0 {
+			continue
+		}
+		artifact, err := b.Artifact(ctx, stages[at].Output)
+		var corrupt *storage.CorruptError
+		if errors.Is(err, storage.ErrNotFound) || errors.As(err, &corrupt) {
+			continue // the run finds that out
+		}
+		if err != nil {
+			return needs, err
+		}
+		folder := room.Folder{Files: map[string]int64{}}
+		for _, f := range artifact.Files {
+			folder.Files[f.Name] = f.Size
+		}
+		known := folder.Experiment()
+		others := slices.DeleteFunc(slices.Clone(needs), func(need room.Need) bool {
+			return slices.ContainsFunc(known, func(k room.Need) bool { return k.Work == need.Work })
+		})
+		return append(others, known...), nil
+	}
+	return needs, nil
 }
 
 // estimate estimates a stage that will run, and adds it to the totals.

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +12,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
+	"rdrec/storage/storagetest"
 )
 
 // planBucketOn returns a bucket with finished runs whose trainings took the seconds on a GPU, or on
@@ -134,6 +136,37 @@ func TestRoomOfTheStagesThatRun(t *testing.T) {
 	plan.AddRoom([]room.Need{{Work: room.ImportWork, Least: 2}, {Work: room.DistillWork, Least: 3}, training})
 	if diff := cmp.Diff([]room.Need{training}, plan.Room); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestRoomOfAKnownDataset takes the sizes of the imported dataset, and those of the preprocessed one
+// if that is in the bucket.
+func TestRoomOfAKnownDataset(t *testing.T) {
+	t.Parallel()
+	b, _ := storagetest.OpenFolder(t)
+	cached := func(name string, bytes int) registry.PlannedStage {
+		stage := planned(name, name)
+		stage.Cached = true
+		stage.Output = storagetest.PutArtifact(t, b, map[string]string{"sequential.txt": strings.Repeat("1", bytes)})
+		return stage
+	}
+	importing := room.Need{Work: room.ImportWork, What: room.Memory, Least: 1}
+	estimated := []room.Need{importing, {Work: room.PreprocessWork, What: room.Memory, Expected: 7}}
+	missing := cached("import", 6)
+	missing.Output.Digest = strings.Repeat("0", 64)
+	for name, c := range map[string]struct {
+		stages []registry.PlannedStage
+		want   int64
+	}{
+		"not imported": {[]registry.PlannedStage{planned("import", "import")}, 7},
+		"lost":         {[]registry.PlannedStage{missing}, 7},
+		"imported":     {[]registry.PlannedStage{cached("import", 600)}, 2 * (800 + 600)},
+		"preprocessed": {[]registry.PlannedStage{cached("import", 6), cached("preprocess", 1200)}, 2 * (1600 + 1200)},
+	} {
+		needs, err := registry.DatasetRoom(t.Context(), b, c.stages, estimated)
+		if err != nil || len(needs) < 2 || needs[0] != importing || needs[1].Expected != c.want {
+			t.Errorf("%s: %+v, %v", name, needs, err)
+		}
 	}
 }
 

@@ -92,7 +92,11 @@ func (a *app) plan(
 	}
 	defer bucket.Close()
 	plan, err := registry.NewPlan(ctx, bucket, s, found.Stages, force)
-	plan.AddRoom(append(found.Room, room.Training(s.Student, s.Train)...))
+	if err != nil {
+		return plan, err
+	}
+	needs, err := registry.DatasetRoom(ctx, bucket, found.Stages, found.Room)
+	plan.AddRoom(append(needs, room.Training(s.Student, s.Train)...))
 	return plan, err
 }
 

@@ -150,7 +150,7 @@ func store(ctx context.Context, r io.Reader, key string, ref Ref, path string) (
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return classify("create", path, err)
+		return fmt.Errorf("create %q: %w", path, err)
 	}
 	h := sha256.New()
 	size, err := io.Copy(io.MultiWriter(f, h), progress.Reader(ctx, r))
@@ -158,7 +158,7 @@ func store(ctx context.Context, r io.Reader, key string, ref Ref, path string) (
 		err = closeErr
 	}
 	if err != nil {
-		err = classify("copy "+key+" to", path, err)
+		err = fmt.Errorf("copy %s to %q: %w", key, path, redact(err)) // a full disk is not the bucket's
 	} else {
 		err = check(key, ref, size, h)
 	}

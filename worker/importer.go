@@ -8,13 +8,11 @@ import (
 	"io/fs"
 	"runtime"
 	"sync"
-	"syscall"
 
 	"rdrec/activities"
 	"rdrec/internal/progress"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
-	"rdrec/storage"
 )
 
 // importer imports reviews with DuckDB.
@@ -104,8 +102,6 @@ func importError(err error) error {
 		return fmt.Errorf("%w: %w", activities.ErrData, err)
 	case errors.Is(err, review.ErrSettings), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
-	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: %w", storage.ErrFull, err)
 	default:
 		return err
 	}

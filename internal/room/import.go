@@ -78,6 +78,8 @@ func smaller(need Need) string {
 		return "use a smaller teacher, a smaller teacher.max_context, or one behind a server (openai:URL#MODEL)"
 	case need.Work == TrainingWork:
 		return "use a smaller student.pretrained"
+	case need.Work != ImportWork:
+		return "filter the reviews on import (data.reviews.from, user_core, item_core), or use a machine with more"
 	default:
 		return "use a machine with more"
 	}

@@ -1,8 +1,8 @@
-// Package room estimates the memory and the disk that imports, teachers and trainings take, before
-// they start. In: the settings of a spec, the sizes of files and models, and the memory of a
-// machine. Out: [Need]s, each with its basis, and an error with the numbers where a machine is too
-// small. The formulas are simple; tests compare them with the models' own parameters and with what
-// was measured.
+// Package room estimates the memory and the disk that imports, teachers, trainings and the stages
+// that read a whole dataset take, before they start. In: the settings of a spec, the sizes of files
+// and models, and the memory of a machine. Out: [Need]s, each with its basis, and an error with the
+// numbers where a machine is too small. The formulas are simple; tests compare them with the models'
+// own parameters and with what was measured.
 package room
 
 import (
@@ -31,6 +31,16 @@ const (
 	ImportWork   = "import"
 	DistillWork  = "distill"
 	TrainingWork = "training"
+)
+
+// The stages that read a dataset: the item indexing of an import, preprocessing, the baselines, the
+// examples of a training, and the evaluation. [Folder.Needs] takes other names, too.
+const (
+	IndexWork      = "item indexing"
+	PreprocessWork = "preprocess"
+	BaselineWork   = "baseline"
+	DataWork       = "training data"
+	EvaluateWork   = "evaluate"
 )
 
 // What it takes room of.
