@@ -56,8 +56,8 @@ func (a *Activities) quotaError(used int64) error {
 		errScratchFull, room.Text(used), room.Text(a.MaxScratch))
 }
 
-// checkOwn returns an error if the scratch folder exceeds its quota and no attempt has more files in
-// it than the one whose folder is dir: one attempt ends, and the others go on.
+// checkOwn returns an error if the scratch folder exceeds its quota and no attempt has more files
+// in it than the one whose folder is dir: one attempt ends, and the others go on.
 func (a *Activities) checkOwn(dir string) error {
 	if a.checkQuota() == nil {
 		return nil

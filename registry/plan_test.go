@@ -139,8 +139,8 @@ func TestRoomOfTheStagesThatRun(t *testing.T) {
 	}
 }
 
-// TestRoomOfAKnownDataset takes the sizes of the imported dataset, and those of the preprocessed one
-// if that is in the bucket.
+// TestRoomOfAKnownDataset takes the sizes of the imported dataset, and those of the preprocessed
+// one if that is in the bucket.
 func TestRoomOfAKnownDataset(t *testing.T) {
 	t.Parallel()
 	b, _ := storagetest.OpenFolder(t)

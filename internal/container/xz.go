@@ -135,19 +135,25 @@ func (w *windows) chunk(got []byte) error {
 	case control == 0:
 		return w.then(-w.block&3+w.check, 1, (*windows).start)
 	case control <= stored:
-		return w.then(0, 2, func(w *windows, got []byte) error { return w.part(2, int(binary.BigEndian.Uint16(got))) })
+		return w.then(0, 2, (*windows).part)
 	case control >= withProperties:
-		return w.then(0, 5, func(w *windows, got []byte) error { return w.part(5, int(binary.BigEndian.Uint16(got[2:]))) })
+		return w.then(0, 5, (*windows).part)
 	case control >= packed:
-		return w.then(0, 4, func(w *windows, got []byte) error { return w.part(4, int(binary.BigEndian.Uint16(got[2:]))) })
+		return w.then(0, 4, (*windows).part)
 	default:
 		return errXZ
 	}
 }
 
-// part passes over a part of a block, of one byte more than last.
-func (w *windows) part(header, last int) error {
-	w.block += header + last + 1
+// part passes over a part of a block. Its header has the size of what is unpacked, if it is packed,
+// and then its own, each less one.
+func (w *windows) part(header []byte) error {
+	size := header
+	if len(header) > 2 {
+		size = header[2:]
+	}
+	last := int(binary.BigEndian.Uint16(size))
+	w.block += len(header) + last + 1
 	return w.then(last+1, 1, (*windows).chunk)
 }
 

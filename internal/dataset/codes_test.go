@@ -52,15 +52,15 @@ func TestInvalidCodesAreReported(t *testing.T) {
 	if err := dataset.Write(dir, coded()); err != nil {
 		t.Fatal(err)
 	}
+	many := `{"widths": [` + strings.Repeat("2,", 99) + `2], "items": [[0],[1],[2]]}`
 	for text, want := range map[string]string{
-		`{"widths": [2], "items": [[0],[1]]}`:       "codes of 2 items, but there are 3",
-		`{"widths": [2], "items": [[0],[1],[]]}`:    "item 3 has 0 codes, want 1 to 1",
-		`{"widths": [2], "items": [[0],[1,0],[1]]}`: "item 2 has 2 codes, want 1 to 1",
-		`{"widths": [1000000000000], "items": [[0],[1],[2]]}`: "level 1 has 1000000000000 different codes, " +
-			"at most 65536 are possible",
-		`{"widths": [` + strings.Repeat("2,", 99) + `2], "items": [[0],[1],[2]]}`: "100 levels, at most 64 are possible",
-		`{"widths": [3,1], "items": [[0],[1],[3]]}`:                               "item 3: code 3 of level 1 is not below 3",
-		`{"widths": [3,1], "items": [[0],[-1],[2]]}`:                              "item 2: code -1 of level 1 is not below 3",
+		`{"widths": [2], "items": [[0],[1]]}`:           "codes of 2 items, but there are 3",
+		`{"widths": [2], "items": [[0],[1],[]]}`:        "item 3 has 0 codes, want 1 to 1",
+		`{"widths": [2], "items": [[0],[1,0],[1]]}`:     "item 2 has 2 codes, want 1 to 1",
+		`{"widths": [9000000], "items": [[0],[1],[2]]}`: "level 1 has 9000000 different codes, at most 65536",
+		many: "100 levels, at most 64 are possible",
+		`{"widths": [3,1], "items": [[0],[1],[3]]}`:  "item 3: code 3 of level 1 is not below 3",
+		`{"widths": [3,1], "items": [[0],[-1],[2]]}`: "item 2: code -1 of level 1 is not below 3",
 		`{"widths": [2,1], "items": [[1,0],[0],[1]]}`: "the codes of item 3 are the beginning of those of " +
 			"item 1",
 		`{"widths": [2], "items": [[0],[1],[0]]}`: "the codes of item 1 are the beginning of those of item 3",

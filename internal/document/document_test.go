@@ -206,7 +206,10 @@ func TestLimits(t *testing.T) {
 	}{
 		{deep, nil, "has 80015 bytes, the limit is 65536"},
 		{deep[:60_000], nil, "has 59985 brackets, the limit is 1000"},
-		{"name: " + strings.Repeat("- ", 30_000), nil, "has 29999 lists that begin on the line of another, the limit is 1000"},
+		{
+			"name: " + strings.Repeat("- ", 30_000), nil,
+			"has 29999 lists that begin on the line of another, the limit is 1000",
+		},
 		{"name: a", []string{"extra=" + strings.Repeat("{", 2000)}, "has 2000 brackets"},
 		{"name: a", []string{"extra=" + strings.Repeat("- ", 2000)}, "has 1998 lists"},
 		{"name: a", []string{"name=" + strings.Repeat("a", 5000)}, "--set name: has 5005 bytes, the limit is 4096"},

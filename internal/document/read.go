@@ -208,7 +208,8 @@ func (d *Document) add(pos position, key, reason, hint string) {
 		return
 	}
 	d.diagnostics = append(d.diagnostics, Diagnostic{
-		File: Redact(pos.file), Line: pos.line, Key: shown(Redact(key)), Reason: shown(Redact(reason)), Hint: Redact(hint),
+		File: Redact(pos.file), Line: pos.line, Key: shown(Redact(key)), Reason: shown(Redact(reason)),
+		Hint: Redact(hint),
 	})
 }
 

@@ -19,8 +19,8 @@ type Folder struct {
 // part is what one of a dataset's files takes when it is read.
 type part struct {
 	file, unit string
-	// row is a typical number of bytes of one unit in the file, and memory how many it takes once it
-	// is read.
+	// row is a typical number of bytes of one unit in the file, and memory how many it takes once
+	// it is read.
 	row, memory int64
 }
 

@@ -126,9 +126,9 @@ func TestMemoryOfADataset(t *testing.T) {
 				total += size
 			}
 			least, usual := peak(t, folder, 5), peak(t, folder, 100)
-			t.Logf("%d reviews, rationales %v, files of %s: at least %s, takes %s; estimated %s and %s; %d bytes a review",
-				n, rationales, room.Text(total), room.Text(least), room.Text(usual), room.Text(need.Least),
-				room.Text(need.Expected), usual/int64(n))
+			t.Logf("%d reviews, rationales %v, files of %s: at least %s, takes %s; estimated %s and %s; "+
+				"%d bytes a review", n, rationales, room.Text(total), room.Text(least), room.Text(usual),
+				room.Text(need.Least), room.Text(need.Expected), usual/int64(n))
 			if least > 2*need.Least || need.Least > least*5/4 {
 				t.Errorf("takes at least %s, estimated %s", room.Text(least), room.Text(need.Least))
 			}
@@ -143,7 +143,9 @@ func TestMemoryOfADataset(t *testing.T) {
 func TestNeedsOfADataset(t *testing.T) {
 	t.Parallel()
 	folder := room.Folder{
-		Files:     map[string]int64{"sequential.txt": 6000, "datamaps.json": 2800, "explanation.json": 22_000, "x": 1 << 40},
+		Files: map[string]int64{
+			"sequential.txt": 6000, "datamaps.json": 2800, "explanation.json": 22_000, "x": 1 << 40,
+		},
 		Negatives: 9,
 	}
 	needs := folder.Needs(room.PreprocessWork)
@@ -162,12 +164,14 @@ func TestNeedsOfADataset(t *testing.T) {
 		t.Errorf("%+v", empty)
 	}
 	for _, need := range room.Reviews(room.Files{Plain: 7 << 30, Packed: 1 << 30}, 99).Experiment() {
-		if need.Least != 0 || need.Expected < 1<<30 || room.Check([]room.Need{need}, map[string]int64{need.What: 1}) != nil {
-			t.Errorf("%+v", need)
+		err := room.Check([]room.Need{need}, map[string]int64{need.What: 1})
+		if need.Least != 0 || need.Expected < 1<<30 || err != nil {
+			t.Errorf("%+v, %v", need, err)
 		}
 	}
 	err := room.Check(needs, map[string]int64{room.Memory: 1000})
-	if err == nil || !strings.Contains(err.Error(), "preprocess needs 77 KiB of memory, has 1 KiB (1000 interactions") ||
+	const want = "preprocess needs 77 KiB of memory, has 1 KiB (1000 interactions"
+	if err == nil || !strings.Contains(err.Error(), want) ||
 		!strings.Contains(err.Error(), "filter the reviews on import") {
 		t.Error(err)
 	}

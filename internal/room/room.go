@@ -1,8 +1,8 @@
 // Package room estimates the memory and the disk that imports, teachers, trainings and the stages
 // that read a whole dataset take, before they start. In: the settings of a spec, the sizes of files
 // and models, and the memory of a machine. Out: [Need]s, each with its basis, and an error with the
-// numbers where a machine is too small. The formulas are simple; tests compare them with the models'
-// own parameters and with what was measured.
+// numbers where a machine is too small. The formulas are simple; tests compare them with the
+// models' own parameters and with what was measured.
 package room
 
 import (

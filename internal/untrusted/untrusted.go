@@ -30,8 +30,8 @@ var ErrTooLarge = errors.New("too large")
 // ErrOutside means that a name leads out of its folder.
 var ErrOutside = errors.New("name leads out of its folder")
 
-// ErrIrregular means that a path names something else than a file, such as a named pipe, which would
-// be waited for, or a device, which has no end.
+// ErrIrregular means that a path names something else than a file, such as a named pipe, which
+// would be waited for, or a device, which has no end.
 var ErrIrregular = errors.New("not a regular file")
 
 // Open opens a file for reading.
