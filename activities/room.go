@@ -57,7 +57,8 @@ func (a *Activities) importNeeds(ctx context.Context, data spec.Data) []room.Nee
 	return room.Import(sizes(ctx, data.Reviews.Path, data.Reviews.Metadata), a.ImportMemory)
 }
 
-// sizes returns the bytes of the files of paths and URLs to raw data, without those that are missing.
+// sizes returns the bytes of the files of paths and URLs to raw data, without those that are
+// missing.
 func sizes(ctx context.Context, places ...string) (files room.Files) {
 	for _, place := range places {
 		found, err := fileSizes(ctx, place)
