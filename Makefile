@@ -160,11 +160,12 @@ cases: setup ## read every input of testdata/cases and print the situation, what
 		./internal/review ./internal/dataset ./internal/llama ./internal/openai ./internal/train ./internal/pickle > .cases.log && failed=0 || failed=1; \
 	echo "situation | right | got"; sed -n 's/^.*_test.go:[0-9]*: case: //p' .cases.log; test $$failed = 0 || { echo "details: .cases.log"; exit 1; }
 
-# The packages that read files of others.
-READERS := container dataset delimited gguf jinja llama pickle review safetensors spec t5 timestamp token untrusted
+# The packages that read what others wrote: files, manifests, and the replies of teachers and students.
+READERS := storage $(addprefix internal/,container dataset delimited gguf jinja llama openai pickle recommend review safetensors \
+	spec t5 teacher timestamp token untrusted)
 .PHONY: fuzz
 fuzz: setup ## run the fuzz target of every reader of files for SECONDS=20, one after the other (docs/security.md)
-	@grep -rHoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' $(addprefix internal/,$(READERS)) | sed -E 's#/[^/]+:func # #' | sort | while read -r package target; do \
+	@grep -rHoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' $(READERS) | sed -E 's#/[^/]+:func # #' | sort | while read -r package target; do \
 		echo "==> $$package $$target"; \
 		go test -buildvcs=false -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(SECONDS),20)s "./$$package" > .fuzz.log 2>&1 \
 			|| { cat .fuzz.log; exit 1; }; tail -n 3 .fuzz.log | head -n 1; \

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/fileset"
@@ -127,14 +126,10 @@ func workOf(ctx context.Context) string {
 		return "reading the dataset"
 	}
 	latest, _ := p.read()
-	switch stage, _, _ := strings.Cut(latest.Stage, " "); stage {
-	case "import":
+	if latest.Stage == "import" {
 		return room.IndexWork
-	case "pretrain", "sasrec", "bsarec":
-		return room.DataWork
-	default:
-		return stage
 	}
+	return latest.Stage // how much more a training reads depends on its method, an evaluation on its task
 }
 
 // packedExtensions are the extensions of packed files.

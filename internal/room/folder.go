@@ -27,46 +27,55 @@ type part struct {
 // parts returns what a dataset's files take.
 func parts() []part {
 	return []part{
-		{sequencesFile, "interactions", 6, 8},
-		{"times.txt", "times", 11, 8},
+		{sequencesFile, "interactions", 6, 21},
+		{timesFile, "times", 11, 8},
 		{negativeFile, "negatives", 6, 8},
-		{idsFile, "ids", 28, 50},
-		{"titles.json", "titles", 70, 70},
-		{explanationFile, "explanations", 220, 360},
-		{rationaleFile, "explanations with rationales", 420, 520},
+		{idsFile, "ids", 28, 60},
+		{titlesFile, "titles", 70, 66},
+		{explanationFile, "explanations", 220, 200},
+		{rationaleFile, "explanations with rationales", 420, 340},
 		{"codes.json", "codes", 12, 24},
 	}
 }
 
 const (
 	sequencesFile, negativeFile, idsFile = "sequential.txt", "negative.txt", "datamaps.json"
+	timesFile, titlesFile                = "times.txt", "titles.json"
 	explanationFile, rationaleFile       = "explanation.json", "explanation_rationale.json"
 	// usualHistory is a typical number of a user's interactions.
 	usualHistory = 9
 	// collector is how many times the memory in use a process takes from the system: Go's garbage
 	// collector lets the heap double before it frees what is unused.
 	collector = 2
+	// buffers is what reading and writing files takes.
+	buffers = 3 << 20
 	// reviewBytes is a typical number of bytes of a review in its file.
 	reviewBytes = 700
 )
 
 // reader is what differs between the stages that read a dataset.
 type reader struct {
-	// skipped are the files that a stage does not read. Copies is how many times the folder is in
-	// its scratch folder. itemBytes is what its own tables take for each item.
+	// skipped are the files that a stage does not keep in memory. Copies is how many times the
+	// folder is in its scratch folder. itemBytes is what its own tables take for each item.
 	skipped           []string
 	copies, itemBytes int64
 }
 
-// readerOf returns what a stage reads.
+// readerOf returns what a stage reads. Others than those named read the sequences and the ids.
 func readerOf(work string) reader {
 	switch work {
-	case IndexWork, PreprocessWork:
-		return reader{copies: 2}
+	case IndexWork:
+		return reader{nil, 2, 0}
+	case PreprocessWork: // it streams the explanations and the negatives that it samples
+		return reader{[]string{explanationFile, rationaleFile, negativeFile}, 2, 0}
 	case BaselineWork:
-		return reader{copies: 1, itemBytes: 512}
+		return reader{[]string{explanationFile, rationaleFile}, 1, 512}
+	case DataWork:
+		return reader{[]string{timesFile, negativeFile, titlesFile}, 1, 0}
+	case EvaluateWork:
+		return reader{[]string{timesFile, titlesFile, explanationFile, rationaleFile}, 1, 0}
 	default:
-		return reader{copies: 1}
+		return reader{[]string{timesFile, negativeFile, titlesFile, explanationFile, rationaleFile}, 1, 0}
 	}
 }
 
@@ -75,7 +84,7 @@ func Reviews(files Files, negatives int) Folder {
 	reviews := (files.Plain + packing*files.Packed) / reviewBytes
 	of := map[string]int64{}
 	for _, p := range parts() {
-		if p.file == explanationFile || p.file == sequencesFile || p.file == "times.txt" {
+		if p.file == explanationFile || p.file == sequencesFile || p.file == timesFile {
 			of[p.file] = reviews * p.row
 		}
 	}
@@ -85,7 +94,7 @@ func Reviews(files Files, negatives int) Folder {
 // Needs returns what a stage takes that reads the folder; nil if it is empty.
 func (f Folder) Needs(work string) []Need {
 	r := readerOf(work)
-	var memory, disk, largest int64
+	memory, disk := int64(buffers), int64(0)
 	var basis []string
 	for _, p := range parts() {
 		size := f.size(p)
@@ -94,7 +103,7 @@ func (f Folder) Needs(work string) []Need {
 			continue
 		}
 		n := size / p.row
-		memory, largest = memory+n*p.memory, max(largest, size)
+		memory += n * p.memory
 		if p.file == idsFile {
 			memory += n * r.itemBytes
 		}
@@ -103,9 +112,8 @@ func (f Folder) Needs(work string) []Need {
 	if disk == 0 {
 		return nil
 	}
-	memory += largest // a file is in memory while it is read
 	needs := []Need{
-		{work, Memory, memory, collector * memory, strings.Join(basis, ", ") + ", and the largest file"},
+		{work, Memory, memory, collector * memory, strings.Join(basis, ", ") + ", and " + Text(buffers)},
 		{work, Scratch, r.copies * disk, r.copies * disk, fmt.Sprintf("%s of files, %d times", Text(disk), r.copies)},
 	}
 	for i := range needs {

@@ -2,6 +2,7 @@ package room_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,9 +16,9 @@ import (
 // history is how many reviews each synthetic user has, and sampled how many negatives.
 const history, sampled = 9, 99
 
-// synthetic returns a dataset of so many reviews, each with a time, a sentence, a word of it and,
-// if rationales are wanted, two more sentences; each item has a title.
-func synthetic(reviews int, rationales bool) *dataset.Dataset {
+// synthetic returns a dataset of so many reviews, each with a time, a sentence, a word of it and two
+// sentences of a rationale; each item has a title.
+func synthetic(reviews int) *dataset.Dataset {
 	d := &dataset.Dataset{Name: "synthetic", Items: max(reviews/20, 1000)}
 	for item := range d.Items {
 		d.ItemIDs = append(d.ItemIDs, fmt.Sprintf("B%09d", item*7919))
@@ -33,10 +34,8 @@ func synthetic(reviews int, rationales bool) *dataset.Dataset {
 			e := dataset.Explanation{
 				User: u.ID, Item: item, Feature: "smell", Rating: "5",
 				Explanation: fmt.Sprintf("the smell of number %d is light and it lasts the whole day %d", item, user),
-			}
-			if rationales {
-				e.Preference = fmt.Sprintf("The user %d prefers light scents that last for the whole day.", user)
-				e.Attribution = fmt.Sprintf("The item %d has a light scent that lasts for the whole day.", item)
+				Preference:  fmt.Sprintf("The user %d prefers light scents that last for the whole day.", user),
+				Attribution: fmt.Sprintf("The item %d has a light scent that lasts for the whole day.", item),
 			}
 			split := splits[max(0, i-history+3)]
 			*split = append(*split, e)
@@ -49,6 +48,20 @@ func synthetic(reviews int, rationales bool) *dataset.Dataset {
 // The variables that make this test's program preprocess a folder.
 const folderVariable, outVariable = "ROOM_FOLDER", "ROOM_OUT"
 
+// preprocess does what the stage does with a folder without rationales of a teacher.
+func preprocess(folder fs.FS, out string) error {
+	d, err := dataset.ReadParts(folder, "synthetic", dataset.All&^dataset.Explanations)
+	if err != nil {
+		return err
+	}
+	texts := dataset.StreamExplanations(folder)
+	defer texts.Close()
+	source := d.Source()
+	source.Negatives = d.StreamNegatives(sampled, 1)
+	source.Train, source.Val, source.Test = texts.Train(), texts.Val(), texts.Test()
+	return dataset.Stream(out, source)
+}
+
 // status has the greatest memory of this process on Linux, in the line that begins so.
 const status, greatest = "/proc/self/status", "VmHWM:"
 
@@ -60,14 +73,7 @@ func TestPreprocessAlone(t *testing.T) {
 		t.Skip("run by TestMemoryOfADataset")
 	}
 	if folder != "" {
-		d, err := dataset.Read(os.DirFS(folder), "synthetic")
-		if err == nil {
-			err = d.FillNegatives(sampled, 1)
-		}
-		if err == nil {
-			err = dataset.Write(out, d)
-		}
-		if err != nil {
+		if err := preprocess(os.DirFS(folder), out); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,32 +115,30 @@ func peak(t *testing.T, folder string, percent int) (bytes int64) {
 // takes at least with a process that collects garbage all the time, what is expected with Go's
 // default. ROOM_REVIEWS is another number of reviews; docs/scale.md has larger ones.
 func TestMemoryOfADataset(t *testing.T) {
-	reviews := []int{20_000, 80_000}
+	reviews := []int{80_000, 240_000}
 	if own, err := strconv.Atoi(os.Getenv("ROOM_REVIEWS")); err == nil {
 		reviews = []int{own}
 	}
 	for _, n := range reviews {
-		for _, rationales := range []bool{false, true} {
-			folder := t.TempDir()
-			if err := dataset.Write(folder, synthetic(n, rationales)); err != nil {
-				t.Fatal(err)
-			}
-			sizes := dataset.Sizes(os.DirFS(folder))
-			need := room.Folder{Files: sizes, Negatives: sampled}.Needs(room.PreprocessWork)[0]
-			total := int64(0)
-			for _, size := range sizes {
-				total += size
-			}
-			least, usual := peak(t, folder, 5), peak(t, folder, 100)
-			t.Logf("%d reviews, rationales %v, files of %s: at least %s, takes %s; estimated %s and %s; "+
-				"%d bytes a review", n, rationales, room.Text(total), room.Text(least), room.Text(usual),
-				room.Text(need.Least), room.Text(need.Expected), usual/int64(n))
-			if least > 2*need.Least || need.Least > least*5/4 {
-				t.Errorf("takes at least %s, estimated %s", room.Text(least), room.Text(need.Least))
-			}
-			if usual > 2*need.Expected || need.Expected > 2*usual {
-				t.Errorf("takes %s, estimated %s", room.Text(usual), room.Text(need.Expected))
-			}
+		folder := t.TempDir()
+		if err := dataset.Write(folder, synthetic(n)); err != nil {
+			t.Fatal(err)
+		}
+		sizes := dataset.Sizes(os.DirFS(folder))
+		need := room.Folder{Files: sizes, Negatives: sampled}.Needs(room.PreprocessWork)[0]
+		total := int64(0)
+		for _, size := range sizes {
+			total += size
+		}
+		least, usual := peak(t, folder, 5), peak(t, folder, 100)
+		t.Logf("%d reviews, files of %s: at least %s, takes %s; estimated %s and %s; %d bytes a review", n,
+			room.Text(total), room.Text(least), room.Text(usual), room.Text(need.Least), room.Text(need.Expected),
+			usual/int64(n))
+		if least > 2*need.Least || need.Least > least*5/4 {
+			t.Errorf("takes at least %s, estimated %s", room.Text(least), room.Text(need.Least))
+		}
+		if usual > 2*need.Expected || need.Expected > 2*usual {
+			t.Errorf("takes %s, estimated %s", room.Text(usual), room.Text(need.Expected))
 		}
 	}
 }
@@ -148,16 +152,19 @@ func TestNeedsOfADataset(t *testing.T) {
 		},
 		Negatives: 9,
 	}
-	needs := folder.Needs(room.PreprocessWork)
-	if len(needs) != 2 || needs[0].Least <= 22_000 || needs[1].Least <= 2*(6000+2800+22_000) ||
-		!strings.HasPrefix(needs[0].Basis, "1000 interactions of 8 bytes, 999 negatives of 8 bytes, ") {
+	needs, training := folder.Needs(room.PreprocessWork), folder.Needs(room.DataWork)[0]
+	if len(needs) != 2 || needs[0].Least != 3<<20+1000*21+100*60 || needs[1].Least <= 2*(6000+2800+22_000) ||
+		!strings.HasPrefix(needs[0].Basis, "1000 interactions of 21 bytes, 100 ids of 60 bytes, and 3 MiB") {
 		t.Errorf("%+v", needs)
+	}
+	if training.Least != needs[0].Least+100*200 {
+		t.Errorf("explanations of a training: %+v", training)
 	}
 	if tables := folder.Needs(room.BaselineWork)[0]; tables.Least <= needs[0].Least {
 		t.Errorf("the baselines' tables take nothing: %+v", tables)
 	}
-	folder.Files["explanation_rationale.json"] = 22_000
-	if replaced := folder.Needs(room.PreprocessWork)[0]; replaced.Least > needs[0].Least+1000 {
+	folder.Files["explanation_rationale.json"] = 42_000
+	if replaced := folder.Needs(room.DataWork)[0]; replaced.Least != needs[0].Least+100*340 {
 		t.Errorf("explanations count twice: %+v", replaced)
 	}
 	if empty := (room.Folder{}).Experiment(); empty != nil {
@@ -165,12 +172,12 @@ func TestNeedsOfADataset(t *testing.T) {
 	}
 	for _, need := range room.Reviews(room.Files{Plain: 7 << 30, Packed: 1 << 30}, 99).Experiment() {
 		err := room.Check([]room.Need{need}, map[string]int64{need.What: 1})
-		if need.Least != 0 || need.Expected < 1<<30 || err != nil {
+		if need.Least != 0 || need.Expected < 1<<28 || err != nil {
 			t.Errorf("%+v, %v", need, err)
 		}
 	}
 	err := room.Check(needs, map[string]int64{room.Memory: 1000})
-	const want = "preprocess needs 77 KiB of memory, has 1 KiB (1000 interactions"
+	const want = "preprocess needs 3 MiB of memory, has 1 KiB (1000 interactions"
 	if err == nil || !strings.Contains(err.Error(), want) ||
 		!strings.Contains(err.Error(), "filter the reviews on import") {
 		t.Error(err)
