@@ -16,8 +16,8 @@ import (
 // history is how many reviews each synthetic user has, and sampled how many negatives.
 const history, sampled = 9, 99
 
-// synthetic returns a dataset of so many reviews, each with a time, a sentence, a word of it and two
-// sentences of a rationale; each item has a title.
+// synthetic returns a dataset of so many reviews, each with a time, a sentence, a word of it and
+// two sentences of a rationale; each item has a title.
 func synthetic(reviews int) *dataset.Dataset {
 	d := &dataset.Dataset{Name: "synthetic", Items: max(reviews/20, 1000)}
 	for item := range d.Items {
