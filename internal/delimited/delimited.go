@@ -83,13 +83,15 @@ func (s *scanner) reset() {
 // simple splits a line without quotes and escapes.
 func (s *scanner) simple(line string) {
 	if s.Delimiter == Whitespace {
-		s.fields = append(s.fields, strings.Fields(line)...)
+		for field := range strings.FieldsSeq(line) {
+			s.add(field)
+		}
 		return
 	}
 	for {
 		field, rest, found := strings.Cut(line, s.Delimiter)
-		s.fields = append(s.fields, field)
-		if !found {
+		s.add(field)
+		if !found || len(s.fields) > maxFields {
 			return
 		}
 		line = rest
@@ -195,7 +197,17 @@ func (s *scanner) quoted(rest string) int {
 	}
 }
 
+// maxFields bounds the fields of a record: one of nothing but delimiters takes 16 bytes for each.
+const maxFields = 1 << 16
+
+// add adds a field; those beyond the maximum make the number of fields wrong.
+func (s *scanner) add(field string) {
+	if len(s.fields) <= maxFields {
+		s.fields = append(s.fields, field)
+	}
+}
+
 func (s *scanner) endField() {
-	s.fields = append(s.fields, string(s.field))
+	s.add(string(s.field))
 	s.field, s.state = s.field[:0], atStart
 }
