@@ -83,7 +83,7 @@ func TestCodesAreValidAndSharedByAlikeItems(t *testing.T) {
 		if !row.Codes {
 			continue
 		}
-		d, dir := mini(t), t.TempDir()
+		d, dir := few(t), t.TempDir()
 		d.Titles = titles(d)
 		apply(t, d, row.Name, 1)
 		if err := dataset.Write(dir, d); err != nil {
@@ -100,7 +100,7 @@ func TestCodesAreValidAndSharedByAlikeItems(t *testing.T) {
 			t.Errorf("%s: %d different first codes of %d items", row.Name, len(first), d.Items)
 		}
 	}
-	d := apply(t, mini(t), spec.ItemCodes, 1)
+	d := apply(t, few(t), spec.ItemCodes, 1)
 	apply(t, d, spec.Random, 1)
 	if d.Codes != nil {
 		t.Error("an indexing without codes keeps those of an earlier one")
