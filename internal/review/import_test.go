@@ -138,11 +138,13 @@ func TestLastTwoItemsAreHeldOut(t *testing.T) {
 }
 
 func TestImportIsReproducibleInEveryFormat(t *testing.T) {
-	first, sum := importInto(t, options(beauty))
+	db, dir := openDuckDB(t), t.TempDir()
+	few := fewReviews(t)
+	first, sum := importInto(t, options(few))
 	want := digests(t, first)
 	for _, resources := range []review.Resources{{}, {MemoryMB: 256, Threads: 5}, {Threads: 1}} {
 		again := t.TempDir()
-		importer := review.Importer{Options: options(beauty), Seed: 1, Dir: again, Resources: resources}
+		importer := review.Importer{Options: options(few), Seed: 1, Dir: again, Resources: resources}
 		if _, err := importer.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -150,16 +152,6 @@ func TestImportIsReproducibleInEveryFormat(t *testing.T) {
 			t.Errorf("a second import with %+v: %s", resources, diff)
 		}
 	}
-	db, err := sql.Open("duckdb", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	dir := t.TempDir()
 	const odd = `asin AS sku, reviewerID AS who, to_timestamp(unixReviewTime)::TIMESTAMP AS at,
 		overall AS stars, reviewText AS body, summary AS head`
 	for name, columns := range map[string]string{
@@ -182,8 +174,7 @@ func TestImportIsReproducibleInEveryFormat(t *testing.T) {
 			case strings.Contains(name, "gz"):
 				format = "FORMAT csv, HEADER, COMPRESSION gzip"
 			}
-			source := fmt.Sprintf("read_json('%s', format = 'newline_delimited', ignore_errors = false)", beauty)
-			export := fmt.Sprintf("COPY (SELECT %s FROM %s) TO '%s' (%s)", columns, source, file, format)
+			export := fmt.Sprintf("COPY (SELECT %s FROM %s) TO '%s' (%s)", columns, readJSON(few), file, format)
 			if _, err := db.Exec(export); err != nil {
 				t.Fatal(err)
 			}
@@ -207,9 +198,10 @@ func TestImportIsReproducibleInEveryFormat(t *testing.T) {
 }
 
 func TestSeedChangesOnlyIDs(t *testing.T) {
-	one, sum := importInto(t, options(beauty))
+	few := fewReviews(t)
+	one, sum := importInto(t, options(few))
 	dir := t.TempDir()
-	other, err := review.Import(context.Background(), options(beauty), 2, dir)
+	other, err := review.Import(context.Background(), options(few), 2, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,9 +243,41 @@ func TestSummaryExtractor(t *testing.T) {
 	}
 }
 
+// openDuckDB returns a database in memory.
+func openDuckDB(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// fewReviews writes the first 1500 of the demo's reviews, for tests with many imports: one of all
+// reviews takes seconds.
+func fewReviews(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "few.json")
+	query := fmt.Sprintf("COPY (SELECT * FROM %s LIMIT 1500) TO '%s' (FORMAT json)", readJSON(beauty), file)
+	if _, err := openDuckDB(t).ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// readJSON reads JSON lines in a query.
+func readJSON(path string) string {
+	return fmt.Sprintf("read_json('%s', format = 'newline_delimited', ignore_errors = false)", path)
+}
+
 // TestNoExtractor imports the same sequences without explanations.
 func TestNoExtractor(t *testing.T) {
-	opts := options(beauty)
+	opts := options(fewReviews(t))
 	explained, _ := importInto(t, opts)
 	opts.Extractor = spec.NoExtractor
 	plain, sum := importInto(t, opts)
