@@ -232,19 +232,27 @@ func (p popularity) top(q Query, scores *sums) ([]int, []float64) {
 	accept := p.allowed(q)
 	var best []scored // sorted
 	for _, item := range scores.items {
-		one := scored{item, scores.value[item]}
-		if len(best) == q.K && (q.K == 0 || p.compare(best[q.K-1], one) < 0) || !accept(item) {
-			continue
+		if one := (scored{item, scores.value[item]}); p.isBest(best, one, q.K) && accept(item) {
+			best = p.insert(best, one, q.K)
 		}
-		at, _ := slices.BinarySearchFunc(best, one, p.compare)
-		best = slices.Insert(best, at, one)
-		best = best[:min(len(best), q.K)]
 	}
 	items, values := make([]int, len(best)), make([]float64, len(best))
 	for i, one := range best {
 		items[i], values[i] = one.item, one.score
 	}
 	return items, values
+}
+
+// isBest reports whether an item is one of the n best beside those of a sorted list.
+func (p popularity) isBest(best []scored, one scored, n int) bool {
+	return len(best) < n || n > 0 && p.compare(best[n-1], one) > 0
+}
+
+// insert inserts an item into the sorted list of the n best.
+func (p popularity) insert(best []scored, one scored, n int) []scored {
+	at, _ := slices.BinarySearchFunc(best, one, p.compare)
+	best = slices.Insert(best, at, one)
+	return best[:min(len(best), n)]
 }
 
 // complete returns the rank of a scorer, whose lists popular items complete.

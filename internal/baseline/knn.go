@@ -42,7 +42,7 @@ func similar(d *dataset.Dataset, p popularity) [][]scored {
 		}
 	}
 	near, shared := make([][]scored, d.Items+1), newSums(d.Items)
-	var row []scored
+	var best []scored
 	for item := range near {
 		for _, index := range users[item] {
 			for _, other := range d.Users[index].PairedItems() {
@@ -51,13 +51,14 @@ func similar(d *dataset.Dataset, p popularity) [][]scored {
 				}
 			}
 		}
-		row = row[:0]
+		best = best[:0]
 		for _, other := range shared.items {
 			both := math.Sqrt(float64(len(users[item])) * float64(len(users[other])))
-			row = append(row, scored{other, shared.value[other] / both})
+			if one := (scored{other, shared.value[other] / both}); p.isBest(best, one, neighbors) {
+				best = p.insert(best, one, neighbors)
+			}
 		}
-		p.sort(row)
-		near[item] = slices.Clone(row[:min(neighbors, len(row))])
+		near[item] = slices.Clone(best)
 		shared.clear()
 	}
 	return near
