@@ -209,7 +209,7 @@ func TestServeRejectsInvalidSettings(t *testing.T) {
 	}{
 		{"--name", []string{"serve", "--bucket", bucket}},
 		{"device \"tpu\": want auto", []string{"--bucket", bucket, "--device", "tpu"}},
-		{"device \"cuda:127\": libtorch", []string{"--bucket", bucket, "--device", "cuda:127"}},
+		{"device \"cuda:127\": no such GPU: libtorch", []string{"--bucket", bucket, "--device", "cuda:127"}},
 		{"--top 101: want 1 to 100", []string{"serve", "--bucket", bucket, "--name", "x", "--top", "101"}},
 		{"hint: stop the process that listens there", []string{
 			"serve", "--bucket", bucket, "--name", "x", "--addr", "256.0.0.1:1", "--scratch", t.TempDir(),

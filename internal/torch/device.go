@@ -70,9 +70,17 @@ func ParseDevice(name string) (Device, error) {
 	case name == "auto":
 		return CPU, nil
 	default:
-		return CPU, fmt.Errorf("device %q: %w: %w", name, ErrNoDevice, err)
+		return CPU, fmt.Errorf("device %q: %w", name, noDeviceError{err})
 	}
 }
+
+// noDeviceError is [ErrNoDevice] with its cause.
+type noDeviceError struct{ error }
+
+func (e noDeviceError) Error() string { return ErrNoDevice.Error() + ": " + e.error.Error() }
+
+// Unwrap makes it both.
+func (e noDeviceError) Unwrap() []error { return []error{ErrNoDevice, e.error} }
 
 // DeviceAfter returns the name of the device n after the one that a name means: the CPU for the
 // CPU, and otherwise another GPU, which may not exist.
