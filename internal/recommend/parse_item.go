@@ -36,7 +36,10 @@ func pythonInt(text string) (int, bool) {
 		}
 		value, afterDigit = appendDigit(value, digit), true
 	}
-	return sign * value, afterDigit
+	if !afterDigit {
+		return 0, false
+	}
+	return sign * value, true
 }
 
 // appendDigit returns 10*value + digit, or the largest int if that overflows.
