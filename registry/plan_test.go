@@ -161,7 +161,9 @@ func TestRoomOfAKnownDataset(t *testing.T) {
 		"not imported": {[]registry.PlannedStage{planned("import", "import")}, 7},
 		"lost":         {[]registry.PlannedStage{missing}, 7},
 		"imported":     {[]registry.PlannedStage{cached("import", 600)}, 2 * (3<<20 + 100*21)},
-		"preprocessed": {[]registry.PlannedStage{cached("import", 6), cached("preprocess", 1200)}, 2 * (3<<20 + 200*21)},
+		"preprocessed": {
+			[]registry.PlannedStage{cached("import", 6), cached("preprocess", 1200)}, 2 * (3<<20 + 200*21),
+		},
 	} {
 		needs, err := registry.DatasetRoom(t.Context(), b, c.stages, estimated)
 		if err != nil || len(needs) < 2 || needs[0] != importing || needs[1].Expected != c.want {
