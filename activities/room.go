@@ -40,7 +40,7 @@ func (a *Activities) checkInputs(ctx context.Context, in IdentifyInput) (needs [
 // fits returns an error if needs exceed a number of bytes of memory, or the disk of the scratch
 // folder.
 func (a *Activities) fits(needs []room.Need, memory int64) error {
-	total, _ := a.disk()
+	total, _ := room.Disk(a.Scratch)
 	if err := room.Check(needs, map[string]int64{room.Memory: memory, room.Scratch: total}); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -138,7 +138,7 @@ var packedExtensions = []string{".gz", ".zip", ".bz2", ".zst", ".xz", ".tgz"}
 // checkImport returns an error if the scratch folder has too little room for an import now.
 func (a *Activities) checkImport(ctx context.Context, data spec.Data) error {
 	needs := a.importNeeds(ctx, data)
-	_, free := a.disk()
+	_, free := room.Disk(a.Scratch)
 	if err := room.Check(needs, map[string]int64{room.Scratch: free}); err != nil {
 		return fmt.Errorf("%w: %w", errScratchFull, err)
 	}
@@ -191,7 +191,7 @@ func (a *Activities) checkStudent(student spec.Student, train spec.Train) error 
 // checkDisk returns an error if the disk of the scratch folder has too little room for a training
 // now.
 func (a *Activities) checkDisk(student spec.Student, train spec.Train) error {
-	_, free := a.disk()
+	_, free := room.Disk(a.Scratch)
 	if err := room.CheckDisk(student, train, free); err != nil {
 		return fmt.Errorf("%w: %w", errScratchFull, err)
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"rdrec/internal/room"
 	"rdrec/storage"
 )
@@ -28,16 +26,6 @@ const (
 
 // caches are their folders. They have limits of their own, and never shrink.
 var caches = []string{ContentCache, SourceCache}
-
-// disk returns the size of the disk of the scratch folder and how much of it is free; 0 if unknown.
-func (a *Activities) disk() (total, free int64) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(a.Scratch, &disk); err != nil {
-		return 0, 0 // the work itself will tell
-	}
-	size := int64(disk.Bsize)                                   //nolint:unconvert // not on all systems
-	return int64(disk.Blocks) * size, int64(disk.Bavail) * size //nolint:gosec // a disk has less than 8 EiB
-}
 
 // checkQuota returns an error if the files of the scratch folder exceed its quota.
 func (a *Activities) checkQuota() error {

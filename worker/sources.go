@@ -6,9 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"rdrec/activities"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/storage/remote"
 )
@@ -25,10 +24,8 @@ func openSources(folder string, limit int64) *remote.Cache {
 // diskSize returns the size of the disk of a folder that may not exist yet; 0 if it is unknown.
 func diskSize(folder string) int64 {
 	for {
-		var disk unix.Statfs_t
-		if err := unix.Statfs(folder, &disk); err == nil {
-			size := int64(disk.Bsize)        //nolint:unconvert // not on all systems
-			return int64(disk.Blocks) * size //nolint:gosec // a disk has less than 8 EiB
+		if total, _ := room.Disk(folder); total > 0 {
+			return total
 		}
 		parent := filepath.Dir(folder)
 		if parent == folder {

@@ -67,8 +67,11 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 	if errors.Is(err, train.ErrStopped) {
 		return fmt.Errorf("%w: %w", activities.ErrDrained, err)
 	}
+	if cause := context.Cause(ctx); err != nil && cause != nil { // a lost process
+		return errors.Join(cause, modelError(err))
+	}
 	if err != nil {
-		return errors.Join(context.Cause(ctx), modelError(err))
+		return modelError(err)
 	}
 	if err := writeRecord(result.Dir, result.TrainingRecord); err != nil {
 		return err

@@ -22,7 +22,7 @@ func StreamExplanations(fsys fs.FS) *ExplanationStream {
 	if !exists(fsys, fileRationale) && !exists(fsys, fileExplanation) {
 		return nil
 	}
-	return &ExplanationStream{fsys: fsys, diags: &diagnostics{}}
+	return &ExplanationStream{fsys: regular{fsys}, diags: &diagnostics{}}
 }
 
 // Close closes the file.
